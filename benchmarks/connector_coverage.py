@@ -16,6 +16,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ COMPONENTS = {
     "OffsetIncrement": "page.offset",
     "RequestOption": "page.into, cursor.into, templates over `for`",
     "RequestPath": "page.next",
+    # The other engine has no such component; the fields of it say what a cursor in the body does.
+    "TokenBased": "page.cursor",
     "CustomPaginationStrategy": "",
     # reading on
     "DatetimeBasedCursor": "cursor",
@@ -126,6 +129,9 @@ EXPRESSIONS = {
     ("timestamp", "request"): "date('epoch')",
     ("strftime", "request"): "date(…), of the formats that it knows",
     ("format_datetime", "request"): "cursor.format of its bounds, date(…) of others",
+    ("format_datetime", "field"): "date(…)",
+    ("replace", "request"): "replace",
+    ("replace", "field"): "replace",
     ("rstrip", "url"): "http.url: a slash at its end counts for nothing",
 }
 #: Methods of texts and lists → our filters, anywhere.
@@ -184,9 +190,21 @@ def missing(stream: dict[str, Any]) -> set[str]:
                     found |= _judged(text, _PLACES.get(key, place))
     routers = stream.get("retriever", {}).get("partition_router")
     parents = [r for r in routers if r.get("type") == "SubstreamPartitionRouter"] if isinstance(routers, list) else []
-    if len(parents) > 1:
+    if not all(_read_for(inner, outer) for outer, inner in pairwise(parents)):
         found.add("combinations of two parents")
     return found
+
+
+def _read_for(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
+    """Whether the parents of one router are themselves read for those of another: `for.each` of `for.each`."""
+    routers = [parent["stream"]["retriever"].get("partition_router") for parent in inner["parent_stream_configs"]]
+    around = [_parents(router) for listed in routers for router in (listed if isinstance(listed, list) else [listed])]
+    return _parents(outer) in around
+
+
+def _parents(router: dict[str, Any] | None) -> list[str]:
+    """The names of the streams that a router is over."""
+    return [str(parent["stream"].get("name")) for parent in (router or {}).get("parent_stream_configs", ())]
 
 
 def needs_code(reason: str) -> bool:
@@ -206,10 +224,13 @@ def _judged(text: str, place: str) -> set[str]:
     except TemplateSyntaxError:
         return {"template: syntax"}
     found: set[str] = set()
-    for node in tree.find_all(nodes.Node):
-        found |= _of_node(node, place)
     names = {n.name for n in tree.find_all(nodes.Name)}
-    # `filter` and `page.last` know settings; a filter by what the last read reached is what `cursor.field` does.
+    before = [node.ops[0].expr for node in tree.find_all(nodes.Compare) if place == "stop" and _whole(node)]
+    for node in tree.find_all(nodes.Node):
+        found |= _of_node(node, place) if node not in before else set()
+    if place == "filter" and "stream_state" in names:
+        found.discard("filter: statements")  # a filter by what the last read reached is what `cursor.field` does
+    # `filter` and `page.last` know settings.
     if place in {"paging", "error", "path"} and "config" in names:
         found.add(f"{place}: over config")
     if place == "path" and names & {"stream_slice", "stream_partition", "stream_interval"}:
@@ -224,21 +245,23 @@ def _of_node(node: nodes.Node, place: str) -> set[str]:
         case nodes.Call():
             name = node.node.attr if isinstance(node.node, nodes.Getattr) else getattr(node.node, "name", "?")
             known = (name, place) in EXPRESSIONS or (isinstance(node.node, nodes.Getattr) and name in _METHODS)
-            return set() if known and not (place == "request" and _odd_format(node)) else {f"{place}: {name}()"}
+            return (
+                set() if known and not (place in {"request", "field"} and _odd_format(node)) else {f"{place}: {name}()"}
+            )
         case nodes.Filter():
             return set() if node.name in FILTERS else {f"{place}: filter {node.name}"}
         case nodes.Test():
             return set() if node.name in TESTS else {f"{place}: test {node.name}"}
         case nodes.Neg(node=nodes.Const()):
             return set()  # a number below zero
+        case nodes.Add() if place in {"paging", "stop"} or (place == "request" and _next_page(node)):
+            return set()  # the next offset or page, which page.offset and page.page count by themselves
         case nodes.Add(left=left, right=right) if any(isinstance(n, nodes.Const | nodes.Add) for n in (left, right)):
             texts = [n.value for n in (left, right) if isinstance(n, nodes.Const)]
             # Texts stand beside each other in our templates.
             return set() if all(isinstance(text, str) for text in texts) else {f"{place}: arithmetic"}
         case nodes.Mul(left=nodes.Call(node=nodes.Name(name="timestamp")), right=nodes.Const(value=1000)):
             return set()  # date('epoch_ms')
-        case nodes.Add() if place in {"paging", "stop"}:
-            return set()  # the next offset or page, which page.offset and page.page count by themselves
         case nodes.BinExpr() if not isinstance(node, nodes.And | nodes.Or):
             return {f"{place}: arithmetic"}
         case nodes.If() | nodes.For() | nodes.Assign():
@@ -247,6 +270,20 @@ def _of_node(node: nodes.Node, place: str) -> set[str]:
             return set()
         case _:
             return {f"{place}: {type(node).__name__}"}
+
+
+def _whole(node: nodes.Compare) -> bool:
+    """Whether whole numbers are compared by `a > b - 1`, which is `a >= b` of JMESPath."""
+    match node.ops:
+        case [nodes.Operand(op="gt", expr=nodes.Sub(right=nodes.Const(value=1)))]:
+            return True
+        case _:
+            return False
+
+
+def _next_page(node: nodes.Add) -> bool:
+    """Whether a request counts pages by the one before: `(next_page_token or 0) + 1`."""
+    return {name.name for name in node.find_all(nodes.Name)} == {"next_page_token"}
 
 
 def _odd_format(call: nodes.Call) -> bool:

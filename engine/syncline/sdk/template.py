@@ -33,6 +33,7 @@ FILTERS = (
     "lower",
     "minus",
     "plus",
+    "replace",
     "split",
     "string",
     "tojson",
@@ -267,6 +268,16 @@ def _join(value: object, separator: object = ",") -> str:
     return between.join(texts)
 
 
+def _replace(value: object, old: str, new: str) -> str:
+    """The filter `replace`: a text with another one in each place of `old`."""
+    if isinstance(value, list | Mapping):
+        raise TypeError("`replace` is for texts: `join` makes one of a list, and a field is one of an object")
+    text = "" if value is None else _shown(value)
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_OUTPUT:
+        raise ValueError(f"`replace` gives more than {MAX_OUTPUT} characters")
+    return text.replace(old, new)
+
+
 def _shown(item: object) -> str:
     return str(item).lower() if isinstance(item, bool) else str(item)
 
@@ -308,6 +319,9 @@ def _refusal(node: nodes.Node) -> str:
             if not simple or node.dyn_args or node.dyn_kwargs:
                 return "has only constants in filters"
             values = [a.value for a in args if isinstance(a, nodes.Const)]
+            if name == "replace":
+                good = len(values) == 2 and all(isinstance(value, str) for value in values) and values[0] != ""
+                return "" if good else "takes two texts in `replace`, what it looks for and what it writes there"
             return times.refusal(name, values) if name in times.FILTERS else ""
         case nodes.Test(name=name):
             return "" if name in TESTS else f"has no test {name!r}: expected one of {', '.join(TESTS)}"
@@ -362,7 +376,7 @@ def _environment(*, quoted: bool, whole: bool) -> SandboxedEnvironment:
         undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False, keep_trailing_newline=whole
     )
     environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
-    environment.filters |= {"split": _split, "join": _join, **times.FILTERS}
+    environment.filters |= {"split": _split, "join": _join, "replace": _replace, **times.FILTERS}
     environment.tests = {name: ALL_TESTS[name] for name in TESTS}
     environment.globals = {}
     return environment

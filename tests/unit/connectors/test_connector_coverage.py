@@ -14,7 +14,14 @@ definitions:
   child:
     type: SubstreamPartitionRouter
     parent_stream_configs: [{type: ParentStreamConfig, parent_key: id, stream: {$ref: "#/definitions/parent"}}]
-  parent: {type: DeclarativeStream, retriever: {type: SimpleRetriever, requester: {$ref: "#/definitions/requester"}}}
+  grandchild:
+    type: SubstreamPartitionRouter
+    parent_stream_configs: [{type: ParentStreamConfig, parent_key: id, stream: {$ref: "#/definitions/inner"}}]
+  inner:
+    type: DeclarativeStream
+    name: inner
+    retriever: {type: SimpleRetriever, requester: {$ref: "#/definitions/requester"}, partition_router: [{$ref: "#/definitions/child"}]}
+  parent: {type: DeclarativeStream, name: outer, retriever: {type: SimpleRetriever, requester: {$ref: "#/definitions/requester"}}}
 streams:
 - type: DeclarativeStream
   name: tickets
@@ -62,6 +69,13 @@ def found(folder: Path, **other: str) -> set[str]:
         {"FILTER": "record.id in config.ids or not config.ids"},
         {"LOOKBACK": "\"P{{ config['days'] or 5 }}D\""},
         {"STOP": "config.once or not response.next"},
+        {"STOP": "response.page > config.pages - 1"},
+        {"NEXT": "response.page + 1"},
+        {"SINCE": "(next_page_token['next_page_token'] or 0) + 1"},
+        {"SINCE": "config.country.replace('global', '')"},
+        {"FILTER": "record.at >= now }}{% set at = stream_state.at or config.start %}{{ record.at > at or not at"},
+        {"STRATEGY": "TokenBased"},
+        {"ROUTER": '{$ref: "#/definitions/grandchild"}'},
     ],
 )
 def test_a_stream_that_can_be_declared_lacks_nothing(other, tmp_path):
@@ -76,6 +90,11 @@ def test_a_stream_that_can_be_declared_lacks_nothing(other, tmp_path):
         ({"SINCE": "config.since.rstrip('/')"}, "request: rstrip()"),
         ({"SINCE": "config.count * 2"}, "request: arithmetic"),
         ({"SINCE": "timestamp(config.since) * 60"}, "request: arithmetic"),
+        ({"SINCE": "response.size + 1"}, "request: arithmetic"),
+        ({"STOP": "response.page > config.pages - 2"}, "stop: arithmetic"),
+        ({"STOP": "response.page < config.pages - 1"}, "stop: arithmetic"),
+        ({"FILTER": "record.a }}{% set b = record.c %}{{ b"}, "filter: statements"),
+        ({"FILTER": "record.id.replace('a', '') in config.ids"}, "filter: replace()"),
         ({"NEXT": "response.next or config.next"}, "paging: over config"),
         ({"FILTER": "record.at == now_utc()"}, "filter: now_utc()"),
         ({"STRATEGY": "CustomPaginationStrategy"}, "CustomPaginationStrategy"),

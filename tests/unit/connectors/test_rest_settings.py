@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from syncline.model.errors import Invalid
@@ -78,6 +80,38 @@ def test_a_setting_ends_paging():
     """The first page is the last one where the setting says so, and else the API decides."""
     assert ids(once=True) == ([1, 2], 1)
     assert ids(once=False) == ([1, 2, 3, 4], 2)
+
+
+PAGED = """
+config: {properties: {pages: {type: integer}, site: {}}}
+streams:
+  items:
+    post: /items
+    body: {site: "{{ config.site | replace('https://', '') | replace('/', '') }}"}
+    records: data[]
+    page: {page: body.params.page, last: "page >= config('pages')"}
+    key: [id]
+    schema: {properties: {id: {type: integer}}}
+"""
+
+
+def test_a_setting_counts_pages():
+    """Pages of a body come up to the setting's number, also where a read goes on; of its text, a part is sent."""
+    bodies = []
+
+    def api(asked):
+        bodies.append(json.loads(asked.body))
+        page = bodies[-1]["params"]["page"]
+        return Reply({"page": page, "data": [{"id": page}]})
+
+    with api_server(api) as server:
+        made = instance(PAGED, url=server.url, config={"pages": 3, "site": "https://x.example/"})
+        opened = source(made, incremental=False, clock=FakeClock(), batch_rows=1)
+        first = next(opened.read(None))
+        opened.close()
+        rest = read(source(made, incremental=False, clock=FakeClock(), batch_rows=1), first.position)
+    assert [row["id"] for row in rows([first, *rest])] == [1, 2, 3]
+    assert {body["site"] for body in bodies} == {"x.example"}
 
 
 def test_settings_decide_which_parents_are_read_for():

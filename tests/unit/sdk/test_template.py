@@ -57,7 +57,11 @@ def test_values_are_filled_in(text, expected):
         "{{ config | attr('x') }}",
         "{{ config | map('upper') }}",
         "{{ 'a' | center(1000000000) }}",
-        "{{ 'a' | replace('a', 'aa') }}",
+        "{{ config.site | replace('a', config.by) }}",
+        "{{ config.site | replace('a') }}",
+        "{{ config.site | replace('', '-') }}",
+        "{{ config.site | replace('a', 'b', 1) }}",
+        "{{ config.site | replace('1', 2) }}",
         "{{ config | tojson(indent=99999999) }}",
         "{{ config | default(start) }}",
         "{{ config is divisibleby 3 }}",
@@ -113,7 +117,7 @@ def test_names_are_known():
 
 def test_listed_filters_exist():
     """Each filter in the list is one that templates can use."""
-    given = {"date": "('%Y')", "minus": "('7d')", "plus": "('7d')"}
+    given = {"date": "('%Y')", "minus": "('7d')", "plus": "('7d')", "replace": "('a', 'b')"}
     for name in FILTERS:
         compile_template("{{ a | " + name + given.get(name, "") + " }}")
 
@@ -185,3 +189,29 @@ def test_what_is_joined_is_bounded():
     text = "{{ config.ids | split | join('" + "-" * 60_000 + "') }}"
     with pytest.raises(Invalid, match="more than 65536 characters"):
         compile_template(text).render({"config": {"ids": "a," * 1_000_000}})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ a | replace('https://', '') }}", "x.example/y"),
+        ("{{ a | replace('.', '..') | replace('/', '') | upper }}", "HTTPS:X..EXAMPLEY"),
+        ("{{ n | replace('1', 'one') }}", "one0"),
+        ("{{ yes | replace('true', 'Y') }}", "Y"),
+        ("{{ none | replace('None', 'N') }}", ""),
+        ("{{ missing | default('a-b') | replace('-', '+') }}", "a+b"),
+    ],
+)
+def test_texts_are_replaced(text, expected):
+    """Each place of one text is another one, also in a number, and in a value as templates show it."""
+    variables = {"a": "https://x.example/y", "n": 10, "yes": True, "none": None}
+    assert compile_template(text).render(variables) == expected
+
+
+def test_what_is_replaced_is_bounded():
+    """A text that would get too long is refused before it is made, again and again; a list is none."""
+    longer = " | replace('a', '" + "a" * 50_000 + "')"
+    for text in ("{{ a" + longer + longer + " }}", "{{ a | split | replace('a', 'b') }}"):
+        with pytest.raises(Invalid, match="more than 65536 characters|is for texts") as caught:
+            compile_template(text).render({"a": "a,a"})
+        assert caught.value.code == "SYN431"
