@@ -53,8 +53,9 @@ def _none(source: str) -> None:
 
 
 class Looks:
-    """What is to be looked at. Used by one thread; `tell` is called by any. `store` keeps what is found; `branches` are
-    those of a source, by its name, on which is proposed what is to be adopted.
+    """What is to be looked at. Used by one thread; `tell` is called by any. `store` keeps what is found, and takes the
+    leases of runs that heal: one that is fenced by the daemon's lease begins none once another daemon works. `branches`
+    are those of a source, by its name, on which is proposed what is to be adopted.
     """
 
     def __init__(
@@ -149,17 +150,17 @@ class Looks:
             self._look_besides(applied, key)
             return
         if any(run.trigger == HEALING for run in self._store.open_runs(key)):
-            self._heal(Work(key, trigger=HEALING, halt=self._halt))  # what was interrupted goes on where it was
+            self._heal(key)  # what was interrupted goes on where it was
         found = look(self._engine, self._store, key, propose=self._propose)
         assert isinstance(found, FlowDrift)
         if runs_again(found):
             self._tell(f"{key}: it is tried again, as its source may be as declared by now")
-            self._heal(Work(key, trigger=HEALING, halt=self._halt))
+            self._heal(key)
         if not heals(found):
             return
         lost = ", ".join(finding.place for finding in found.acted)
         self._tell(f"{key}: {lost} at {found.to} is gone and is brought back")
-        self._heal(Work(key, trigger=HEALING, full_refresh=True, halt=self._halt))
+        self._heal(key, full_refresh=True)
         look(self._engine, self._store, key)
 
     def before_run(self, work: Work) -> None:
@@ -189,6 +190,8 @@ class Looks:
             if found.told:
                 self._tell(f"{key}: it couldn't be looked at: {found.told}")
 
-    def _heal(self, work: Work) -> None:
+    def _heal(self, key: ObjectKey, *, full_refresh: bool = False) -> None:
+        """Runs a flow, whose lease is taken as that of a start is: a daemon that was followed heals nothing."""
+        work = Work(key, trigger=HEALING, full_refresh=full_refresh, store=self._store, halt=self._halt)
         counts = self._engine.run(work, Silent()).record.counts
-        self._tell(f"{work.key}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected")
+        self._tell(f"{key}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from contextlib import closing
 
 import pytest
 
 from syncline import workflow
-from syncline.daemon.looks import Looks
+from syncline.daemon import looks as looking
+from syncline.daemon.looks import HEALING, Looks
+from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
+from syncline.executor.work import Work
 from syncline.model.condition import ConditionType, Truth
 from tests.e2e.house import FLOW, TENANT, Scenario, build, customers
 
@@ -183,3 +187,40 @@ def test_a_success_by_a_run_says_nothing_of_a_destination_that_changed(opened):
     looked(engine, looks, clock)
     assert not drifted(engine)[0]
     looks.close()
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_daemon_that_was_followed_heals_nothing(opened, monkeypatch, interrupted):
+    """Between what it looked for and the run that heals another daemon works: no run begins, nor goes on, here."""
+    engine = opened(sync="{every: 1h, tables: heal}")
+    execute(engine, "ALTER TABLE customers DROP COLUMN name")
+    store, said = engine.facilities.store, list[str]()
+    if interrupted:
+        halt = Halt()
+        halt.interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(Work(FLOW, trigger=HEALING, full_refresh=True, halt=halt), Silent())
+    runs = store.runs()
+    looked, goes_on = threading.Event(), threading.Event()
+    heal = looking.Looks._heal
+
+    def slow(self, *args, **options):
+        looked.set()
+        assert goes_on.wait(60)
+        heal(self, *args, **options)
+
+    monkeypatch.setattr(looking.Looks, "_heal", slow)
+    clock = Clock()
+    with store.lease("daemon") as lease:
+        followed = Looks(engine, store.fenced(lease), said.append, clock)
+        followed.tick()
+        clock.now += 4_000
+        followed.tick()
+        assert looked.wait(60)
+    with store.lease("daemon"):
+        goes_on.set()
+        until(lambda: not followed._busy)
+    followed.close()
+
+    assert store.runs() == runs
+    assert said[-1].startswith(f"{FLOW}: SYN611 ")
