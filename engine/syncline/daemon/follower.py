@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from syncline import workflow
 from syncline.daemon.fetching import Fetching
 from syncline.daemon.gitcommand import Stop
+from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.daemon.own_disk import WORK, own_disk
 from syncline.executor.facilities import Facilities
 from syncline.manifests.repository import Revision
-from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
+from syncline.model.errors import Again, Bug, Denied, Followed, Invalid, Stalled, SynclineError, Waiting
 from syncline.model.pulse import turned, working
 from syncline.planner.known import Known
 from syncline.policy.decisions import Decisions
@@ -185,7 +186,10 @@ class Follower:
                 source_well(facilities.store, commit, self.name)
             self._backoff = 0.0
             return min(pause, held or pause)
-        except (Waiting, Again) as error:
+        except (Waiting, Again, Followed) as error:
+            if is_followed(error):
+                self._say(f"{commit[:12]}: {ELSEWHERE}, and applies it where it isn't yet")
+                return pause
             self._backoff = min(max(2 * self._backoff, 1.0), MAX_BACKOFF)
             self._problem(facilities, commit, error, self._backoff)
             return min(self._backoff, pause)

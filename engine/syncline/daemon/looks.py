@@ -19,6 +19,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.daemon.proposing import Proposer
 from syncline.executor.admission import tenant_spec
 from syncline.executor.drift import FlowDrift, heals, runs_again
@@ -28,7 +29,7 @@ from syncline.executor.work import Work
 from syncline.manifests.reactions import terms_of
 from syncline.manifests.timetable import suspended
 from syncline.model import units
-from syncline.model.errors import SynclineError
+from syncline.model.errors import Followed, SynclineError
 from syncline.model.pulse import resting, thread, working
 from syncline.reconciler.look import look, looked_at
 
@@ -137,6 +138,9 @@ class Looks:
                     self._look(key)
             except KeyboardInterrupt:
                 self._tell(f"{key}: healing was interrupted after its last commit; the next look goes on with it")
+            except Followed as error:
+                by = ELSEWHERE if is_followed(error) else "another run took over from the one that heals"
+                self._tell(f"{key}: {by}; the next look says how it stands")
             except SynclineError as error:
                 self._tell(f"{key}: {error.code} {error.told}")
             except Exception as error:  # a defect ends this look, and not whoever would make the next one
@@ -175,6 +179,8 @@ class Looks:
         try:
             look(self._engine, self._store, work.key, propose=self._propose)
         except SynclineError as error:
+            if is_followed(error):
+                return  # whoever takes the flow's lease for the run is told
             self._tell(f"{work.key}: it couldn't be looked at before its run: {error.code} {error.told}")
 
     def _look_besides(self, applied: Applied, key: ObjectKey) -> None:

@@ -24,6 +24,7 @@ from syncline.daemon.declared import open_source
 from syncline.daemon.expiry import Expiry
 from syncline.daemon.follower import Source, Standing
 from syncline.daemon.followers import Followers
+from syncline.daemon.leading import ELSEWHERE, LEADING
 from syncline.daemon.looks import Looks
 from syncline.daemon.memory import few_pools, give_back
 from syncline.daemon.notifier import notifying
@@ -31,7 +32,7 @@ from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
 from syncline.executor.engine import unasked
-from syncline.model.errors import Again, Stalled, Waiting
+from syncline.model.errors import Again, Followed, Stalled, Waiting
 from syncline.model.pulse import Pulses, turned, working
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class Daemon:
         while not stop.is_set():
             turned()
             try:
-                with engine.facilities.store.lease("daemon", ttl=self._lease) as lease:
+                with engine.facilities.store.lease(LEADING, ttl=self._lease) as lease:
                     pause = 0.0
                     self._lead(engine, lease, stop)
             except Waiting as error:
@@ -214,6 +215,8 @@ class Daemon:
                 self._say(f"{error.on} works; this daemon stands by")
                 pause = 0.0
                 stop.wait(STAND_BY)
+            except Followed:  # by what it wrote, before its next look whether it has the lease
+                self._tell(f"{ELSEWHERE}: it goes on with what this one was at")
             except Again as error:
                 self._watched = None
                 self._say(f"{error.code} {error.told}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
+from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
 from syncline.executor.schedule_drift import position_finding, read_position
@@ -179,4 +180,7 @@ class Starter:
         try:
             self._store.put_cursor(schedule, cursor)
         except SynclineError as error:
+            if is_followed(error):
+                self._tell(f"{schedule}: {ELSEWHERE}, and goes by what has run here")
+                return
             self._tell(f"{schedule}: {error.code} {error.told}")

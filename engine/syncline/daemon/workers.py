@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.schedule_drift import TOLERANCE
 from syncline.executor.work import Work
-from syncline.model.errors import Again, SynclineError, Waiting
+from syncline.model.errors import Again, Followed, SynclineError, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.pulse import resting, thread, working
 
@@ -229,7 +230,12 @@ class Workers:
             given_up = time.monotonic() + patience
         try:
             said = self._run(start, given_up)
-        except (Waiting, Again):
+        except (Waiting, Again, Followed) as error:
+            if is_followed(error):
+                self._leave(start, ELSEWHERE)
+                return
+            if isinstance(error, Followed):  # whoever has the flow now is waited for
+                self._tell(f"{start.flow}: another run took over from that of {start.shown} while it was held up")
             with self._idle:
                 if not self._draining:
                     self._later.append((time.monotonic() + TRY_EVERY, given_up, start))
@@ -244,9 +250,9 @@ class Workers:
         self._tell(said)
         self._end(start)
 
-    def _leave(self, start: Start) -> None:
+    def _leave(self, start: Start, why: str = "interrupted after its last commit") -> None:
         """Leaves a start to the next daemon: it isn't over, so that it comes again."""
-        self._tell(f"{start.flow}: interrupted after its last commit; {start.shown} comes again")
+        self._tell(f"{start.flow}: {why}; {start.shown} comes again")
         with self._idle:
             del self._busy[start.flow]
             self._idle.notify_all()
@@ -266,7 +272,8 @@ class Workers:
         """
         Runs it; what there is to tell of it.
 
-        `Waiting` where somebody else has the flow, and that is waited for; `Again` where the state is out of reach.
+        `Waiting` where somebody else has the flow, and that is waited for; `Again` where the state is out of reach;
+        `Followed` where another daemon works, or another run took over from this one.
         """
         flow, halt = start.flow, self._busy[start.flow]
         try:
@@ -286,6 +293,8 @@ class Workers:
             if time.monotonic() < given_up or error.code == TURN:
                 raise
             return f"{flow}: {error.told}, so {start.shown} is passed over"
+        except Followed:
+            raise
         except SynclineError as error:
             if error.code == _OUT_OF_REACH and isinstance(error, Again):
                 raise

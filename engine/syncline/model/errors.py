@@ -3,6 +3,7 @@
     SynclineError
     ├── Invalid     what a person declared or asked for is wrong: fix it (carries diagnostics)
     ├── Denied      a policy or a guard refuses it: change it or have it allowed
+    │   └── Followed    somebody else holds the lease that it was written under: it goes on there, nothing is wrong
     ├── Again       it may work later: retry after `after` seconds (None: by the caller's own backoff)
     ├── Waiting     something else must happen first, named by `on`
     ├── Stalled     it will not work until a person acts outside (credentials, permissions, a missing system)
@@ -105,6 +106,14 @@ class Denied(SynclineError):
     ) -> None:
         super().__init__(message, code=code, help=help)
         self.diagnostics = tuple(diagnostics)
+
+
+class Followed(Denied):
+    """A write under a lease that somebody else holds by now; `lease` names it."""
+
+    def __init__(self, message: str, *, code: str = "SYN611", help: str = "", lease: str = "") -> None:  # noqa: A002 - the word
+        super().__init__(message, code=code, help=help)
+        self.lease = lease
 
 
 class Again(SynclineError):

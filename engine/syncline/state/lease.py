@@ -24,7 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 
-from syncline.model.errors import Again, Bug, Denied, Stalled, Waiting
+from syncline.model.errors import Again, Bug, Followed, Stalled, Waiting
 from syncline.model.pulse import resting, thread
 from syncline.state.presence import LOOK_EVERY, Presence, ended
 from syncline.state.process import Process
@@ -73,15 +73,15 @@ def hold(renewals: Renewals, taking: Database, name: str, holder: str, ttl: floa
 
 
 def check(connection: Connection, lease: Lease) -> None:
-    """Refuses (`Denied`) unless the lease still has its token; holds the row until the transaction ends."""
+    """Refuses (`Followed`) unless the lease still has its token; holds the row until the transaction ends."""
     found = connection.execute(_HELD, {"lease": lease.name}).first()
     if found is not None and found.token == lease.token:
         return
     by = f": {_shown(found.holder, found.process)} has it now" if found is not None and found.process else ""
-    raise Denied(
+    raise Followed(
         f"{lease.holder} no longer holds the lease of {lease.name}{by}",
-        code="SYN611",
         help="Nothing of this write was kept. Start again, which goes on from the state as it is now.",
+        lease=lease.name,
     )
 
 

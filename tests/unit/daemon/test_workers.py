@@ -12,7 +12,7 @@ import pytest
 
 from syncline.daemon import workers
 from syncline.daemon.workers import Start, Workers
-from syncline.model.errors import Again, Waiting
+from syncline.model.errors import Again, Followed, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts
 
@@ -160,6 +160,29 @@ def test_a_start_is_not_over_while_the_state_is_out_of_reach(runs, made, said, m
     assert len(tries) == 4
     assert len(said) == len(runs.ended) == 1
     assert "0 read" in said[0]
+
+
+def test_a_start_whose_run_was_taken_over_waits_for_the_flow(runs, made, said, monkeypatch):
+    """Somebody else took the flow for that of a process that had died: it isn't over, and is no failure of the flow."""
+    monkeypatch.setattr(workers, "TRY_EVERY", 0.01)
+    run = runs.run
+
+    def overtaken(work, progress):
+        monkeypatch.setattr(runs, "run", run)
+        raise Followed("somebody else has it", lease=f"run/{FLOW}")
+
+    monkeypatch.setattr(runs, "run", overtaken)
+    made.offer(start(), "forbid")
+    until(lambda: made.tick() or runs.begun)
+    assert made.busy(FLOW)
+    assert runs.ended == []
+    runs.go.release()
+    until(lambda: not made.busy(FLOW))
+
+    shown = start().shown
+    assert said[0] == f"{FLOW}: another run took over from that of {shown} while it was held up"
+    assert [ended.shown for ended in runs.ended] == [shown]
+    assert not made._failed
 
 
 def test_patience_begins_with_the_first_try(runs, said, monkeypatch):

@@ -22,7 +22,8 @@ CODES: tuple[Code, ...] = (
         "SYN611",
         "lease lost",
         "The lease was taken over by another while this process slept or was cut off, so its late write was refused.",
-        "Run it again: what was done before is kept, and the rest is planned anew.",
+        "Run it again: what was done before is kept, and the rest is planned anew. What a daemon was at needs nobody: "
+        "the one that works by now goes on with it.",
     ),
     Code(
         "SYN612",
