@@ -20,6 +20,7 @@ from syncline.model.key import ObjectKey
 from syncline.state import tables
 from syncline.state.empty import EmptyState
 from syncline.state.schema import HEAD
+from syncline.state.store import Standing
 from tests.contract.state_places import APPLIED, ORDERS, RUN, SEALED, Where, apply
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class TestIdentity:
             (),
         )
         assert (store.object(ORDERS), store.cursor(ORDERS), store.run("20261125")) == (None, None, None)
-        assert (store.open_runs(ORDERS), store.run_state(RUN.id)) == ((), None)
+        assert (store.open_runs(ORDERS), store.run_state(RUN.id), store.standing(ORDERS)) == ((), None, Standing())
         assert (list(store.rejects("x")), store.logs("x"), store.metrics(ORDERS)) == ([], (), ())
 
     def test_lineage_stays(self, where):

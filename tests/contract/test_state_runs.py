@@ -12,6 +12,7 @@ from syncline.model.errors import Bug, Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.model.tally import Tally
+from syncline.state.store import Standing
 from tests.contract.state_places import ORDERS, RUN, SEALED
 
 
@@ -100,6 +101,21 @@ class TestRuns:
         assert found == tuple(r for r in store.runs(ORDERS) if TRANSITIONS[r.state])
         assert [r.state for r in found] == [RunState.interrupted, RunState.running, RunState.pending]
         assert [r.id for r in store.open_runs(ORDERS, 4)] == ["run-2"]
+
+    def test_a_flows_standing_is_its_copy_its_newest_run_and_those_that_can_go_on(self, store):
+        """Read at once, where there is a copy without a run, and where there are runs without a copy, too."""
+        assert store.standing(ORDERS) == Standing()
+        store.put_cursor(ORDERS, "there")
+        assert store.standing(ORDERS) == Standing("there")
+        for number, state in enumerate((RunState.failed, RunState.running, RunState.failed, RunState.succeeded)):
+            run = replace(RUN, id=f"run-{number}", started=f"2026-11-25T18:15:0{number}Z")
+            for way in way_to(state):
+                store.put_run(replace(run, state=way))
+        store.put_run(replace(RUN, id="other", key=ObjectKey("other", "Sync", "orders")))
+        found = store.standing(ORDERS)
+        assert (found.checkpoint, found.runs) == ("there", (store.run("run-3"), store.run("run-1")))
+        assert [run.id for run in store.standing(ORDERS, 2).runs] == ["run-3"]
+        assert [run.id for run in store.standing(ObjectKey("other", "Sync", "orders")).runs] == ["other"]
 
     def test_a_runs_state_is_asked_by_its_whole_id(self, store):
         """The state of a run, and nothing for the beginning of its id."""

@@ -43,7 +43,11 @@ def copy_of(reader: StateReader, key: ObjectKey) -> str | None:
     """The copy of a flow's checkpoint that the state has, as `Checkpoint.loads` reads it: no key is needed, and what is
     sealed isn't said. Runs and looks at destinations need no more, since the checkpoint there says it.
     """
-    text = reader.cursor(key)
+    return shut_copy(reader.cursor(key))
+
+
+def shut_copy(text: str | None) -> str | None:
+    """The same of a copy that was read."""
     data = json.loads(text) if text is not None else {}
     return _text(_shut(data)) if _SEALED in data else text
 

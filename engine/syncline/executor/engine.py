@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.executor.admission import admitted, tenant_spec
 from syncline.executor.applied import Applied, Latest, read_applied
@@ -18,15 +20,15 @@ from syncline.executor.run import Run
 from syncline.executor.watch import Watch, facts_in, watch_of
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled, SynclineError
-from syncline.policy.check import check, concerning
-from syncline.policy.rule import Subjects
+from syncline.policy.check import Decisions, check
+from syncline.policy.rule import FlowFact, Subjects
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.mapping.columns import Columns
-    from syncline.model.plan import PolicyResult
+    from syncline.model.key import ObjectKey
     from syncline.model.schema import Schema
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.keep import Keep
@@ -50,6 +52,15 @@ def unasked(work: Work) -> None:
     del work
 
 
+class _Decided(Struct, frozen=True):
+    """What policy decided of all that is applied, on a day and at a serial, and the facts that it judged."""
+
+    day: dt.date
+    serial: int
+    facts: Mapping[ObjectKey, tuple[FlowFact, ...]]
+    decisions: Decisions
+
+
 @dataclass(slots=True)
 class Engine:
     """
@@ -66,7 +77,7 @@ class Engine:
     ended: Ended = untold
     before: Callable[[Work], None] = unasked
     _applied: Applied | None = None
-    _decided: tuple[dt.date, int, tuple[PolicyResult, ...]] | None = None
+    _decided: _Decided | None = None
     _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
     # One thread reads or decides, and those that ask meanwhile wait for it: each would take as much time and memory.
     _reading: Lock = field(init=False)
@@ -75,21 +86,22 @@ class Engine:
     def __post_init__(self) -> None:
         self._reading, self._deciding = Lock(), Lock()
 
-    def applied(self) -> Applied:
-        """What is applied now."""
+    def applied(self, serial: int | None = None) -> Applied:
+        """What is applied now; `serial` is the state's, where that was just read."""
         known = self._applied
-        if known is None or self._outdated(known):
+        if known is None or self._outdated(known, serial):
             with self._reading:
                 known = self._applied
-                if known is None or self._outdated(known):
+                if known is None or self._outdated(known, None):
                     known = read_applied(self.facilities.store, self.facilities.keep.shared(Latest), known)
                     self._applied = known
                     self._columns.clear()
         return known
 
-    def _outdated(self, known: Applied) -> bool:
+    def _outdated(self, known: Applied, serial: int | None) -> bool:
         store = self.facilities.store
-        return known.serial != store.serial() or (known.partial and not store.unfinished_apply())
+        now = store.serial() if serial is None else serial
+        return known.serial != now or (known.partial and not store.unfinished_apply())
 
     def run(self, work: Work, progress: Progress) -> RunResult:
         """
@@ -101,7 +113,7 @@ class Engine:
         """
         self.before(work)
         with (work.store or self.facilities.store).lease(f"run/{work.key}", "") as lease:
-            applied = self.applied()
+            applied = self.applied(lease.serial)
             item = applied.flow(work.key)
             suspend = item.flow.spec.suspend
             if suspend is not None and suspend.holds(dt.datetime.now(dt.UTC).date()):
@@ -134,19 +146,22 @@ class Engine:
 
     def decide(self, item: CompiledFlow, applied: Applied) -> tuple[PolicyResult, ...]:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
+        return self._decisions(applied).decisions.of_flow(item.flow)
+
+    def _decisions(self, applied: Applied) -> _Decided:
         today = dt.datetime.now(dt.UTC).date()
-        root = self.facilities.settings.root
         with self._deciding:
             decided = self._decided
-            if decided is None or decided[:2] != (today, applied.serial):
-                subjects = Subjects(applied.desired, facts_in(applied), (), today, root)
-                decided = (today, applied.serial, check(subjects))
-                self._decided = decided
-        return concerning(decided[2], item.flow)
+            if decided is None or (decided.day, decided.serial) != (today, applied.serial):
+                facts = facts_in(applied)
+                subjects = Subjects(applied.desired, facts, (), today, self.facilities.settings.root)
+                decided = self._decided = _Decided(today, applied.serial, facts, Decisions(check(subjects)))
+        return decided
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:
         """Policy for what turns up inside a run of a flow: asked again, today, with the facts that were found."""
-        return watch_of(item, applied, self.facilities.settings.root)
+        facts = self._decisions(applied).facts[item.flow.key]
+        return watch_of(item, applied, self.facilities.settings.root, facts=facts)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:
         """The flow's mapping bound to what the source turned out to be. Kept: flows often share both."""

@@ -20,7 +20,7 @@ from syncline.executor.absence import absence_of
 from syncline.executor.admission import DailyRows, Disk, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
-from syncline.executor.at_rest import copy_of, position_of, put_position, put_run, rename_position
+from syncline.executor.at_rest import position_of, put_position, put_run, rename_position, shut_copy
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
@@ -37,7 +37,7 @@ from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
 from syncline.executor.sealed_ledger import ledgers
-from syncline.executor.start import forgotten, left_open, new_run_id, start_of
+from syncline.executor.start import forgotten, left_open, new_run_id, start_of, state_in
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waits import Waits
@@ -52,7 +52,7 @@ from syncline.sdk.destination import Alike, Counting, Cutting, Fence, Fencing, R
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Reversing
 from syncline.sdk.source import Digesting, Measured
-from syncline.state.store import Lease, RunRecord, Wait
+from syncline.state.store import Lease, RunRecord, Standing, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,6 +108,7 @@ class Run:
         self.opener.waits = Waits(progress, self._noted)
         self.counted = Counts()  # what the counters have of it
         self.suppressor: Suppressor | None = None  # who isn't to come back
+        self.standing = Standing()  # before it began
         self.complete = False  # everything is at the destination, and what is left is to tell
         self.clock = time.perf_counter()
         revision, plan = applied.under(work.key)
@@ -132,13 +133,14 @@ class Run:
         with ExitStack() as stack:
             stack.callback(serial.close)
             try:
+                self.standing = self.facilities.store.standing(self.flow.key)
                 results = self.engine.decide(self.item, self.applied)
                 events = [permitted(self.facilities.recorder, self.flow.key, results, "run")]
                 destination = serial.call(self.opener.destination)
                 stack.callback(serial.call, destination.close)
                 if offers(destination, Cutting):
                     serial.cut = destination.cut
-                copy = None if self.work.parent else copy_of(self.facilities.store, self.flow.key)
+                copy = None if self.work.parent else shut_copy(self.standing.checkpoint)
                 saved = serial.call(lambda: self._taken(destination, copy))
                 start = self._begin(saved, copy, events)
                 # Where it has written under what is declared now, the table is its own.
@@ -176,7 +178,7 @@ class Run:
             destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
             rename_position(store, self.flow.key, self.work.name)
         saved = destination.checkpoint(self.work.name)
-        if forgotten(saved, copy, store):
+        if forgotten(saved, copy, state_in(self.standing, store)):
             # To who was followed meanwhile, a flow that was renamed looks as if it were retired.
             store.prove(self.lease)
             destination.forget(self.work.name)
@@ -207,13 +209,13 @@ class Run:
                 code="SYN712",
                 help="Write by upsert or replace, or append to a new table.",
             )
-        left = left_open(store, self.flow.key, self.work.parent)
+        left = left_open(self.standing.runs, self.work.parent)
         start = start_of(
             self.work.name,
             self.flow,
             saved,
             left,
-            store,
+            state_in(self.standing, store),
             full_refresh=self.work.full_refresh,
             retry=bool(self.work.parent),
         )

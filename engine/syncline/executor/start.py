@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets as random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,18 +13,17 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.undone import refuse_halfway
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import rfc3339
-from syncline.model.run import TRANSITIONS
+from syncline.model.run import TRANSITIONS, RunState
 from syncline.planner.position import position_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncline.manifests.flow import Flow
-    from syncline.model.key import ObjectKey
-    from syncline.state.store import RunRecord, StateReader
+    from syncline.state.store import RunRecord, Standing, StateReader
 
-#: Runs of an object that are looked at for one that was left open; each run closes what it finds, so one is usual.
-_LOOKED_AT = 50
+#: Where a run of the state stands, by its id; None where it isn't known.
+StateOf = Callable[[str], RunState | None]
 
 
 def new_run_id() -> str:
@@ -36,26 +36,33 @@ def is_final(record: RunRecord) -> bool:
     return not TRANSITIONS[record.state]
 
 
-def left_open(reader: StateReader, key: ObjectKey, parent: str) -> tuple[RunRecord, ...]:
+def state_in(standing: Standing, reader: StateReader) -> StateOf:
+    """Where runs stand: most are among those that were read, and the others are asked for."""
+    known = {run.id: run.state for run in standing.runs}
+    return lambda run: known[run] if run in known else reader.run_state(run)
+
+
+def left_open(runs: Sequence[RunRecord], parent: str) -> tuple[RunRecord, ...]:
     """
-    Runs that no process works on any more and that didn't end, newest first; of the retries of `parent` if it is given.
+    Of a flow's runs those that no process works on any more and that didn't end; of the retries of `parent` if it is
+    given.
 
     Only who holds the lease of the work can say so: a run of the same work that is open then was killed or stopped.
     `Stalled` (SYN763) where one of them undoes a run: it is to be finished first.
     """
-    found = reader.open_runs(key, _LOOKED_AT)
+    found = tuple(run for run in runs if not is_final(run))
     refuse_halfway(found)
     return tuple(r for r in found if r.parent == parent)
 
 
-def forgotten(saved: str | None, copy: str | None, reader: StateReader) -> bool:
+def forgotten(saved: str | None, copy: str | None, state_of: StateOf) -> bool:
     """
     Whether a checkpoint at the destination was forgotten on purpose: its object was retired, or its position reset.
 
     The state has a copy of every checkpoint that its own runs made; without a copy, one of a run that it knows was
     forgotten, and one of a run that it doesn't know is of an earlier state, and the truth.
     """
-    return saved is not None and copy is None and reader.run_state(Checkpoint.loads(saved).run) is not None
+    return saved is not None and copy is None and state_of(Checkpoint.loads(saved).run) is not None
 
 
 def start_of(
@@ -63,7 +70,7 @@ def start_of(
     flow: Flow,
     saved: str | None,
     left: Sequence[RunRecord],
-    reader: StateReader,
+    state_of: StateOf,
     *,
     full_refresh: bool,
     retry: bool = False,
@@ -93,7 +100,7 @@ def start_of(
     if previous is None or previous.basis != basis:
         return fresh
     onwards = replace(fresh, position=previous.position, before=previous.position)
-    state = reader.run_state(previous.run)
+    state = state_of(previous.run)
     same = previous.done or previous.mapping == flow.mapping.digest
     if same and (TRANSITIONS[state] if state is not None else not previous.done):
         return replace(previous, resumed=previous.resumed + 1)

@@ -19,7 +19,7 @@ from syncline.kinds.tenant import Detect, TenantSpec
 from syncline.mapping.detect import found
 from syncline.model.errors import Denied
 from syncline.model.units import Share
-from syncline.policy.check import check, concerning, diagnostics
+from syncline.policy.check import Decisions, check, diagnostics
 from syncline.policy.facts import facts, facts_of
 from syncline.policy.rule import FlowFact, Subjects
 
@@ -78,6 +78,9 @@ class Watch:
         `Denied` where the source, now that it is open, says of fields that they are of classes that may not flow, or of
         a type by which their protection doesn't make them as coarse as was taken for granted.
         """
+        declared = self.flow.source.schema
+        if declared is not None and not declared.open and columns.source == declared:
+            return
         now = facts_of(self.flow, columns.compiled, columns.source)
         if [_judged(fact) for fact in now] == [_judged(fact) for fact in self.facts]:
             return
@@ -137,7 +140,7 @@ class Watch:
                         yield name, detect
 
     def _judge(self, now: tuple[FlowFact, ...], what: str) -> None:
-        results = concerning(check(self.asked(now)), self.flow)
+        results = Decisions(check(self.asked(now))).of_flow(self.flow)
         denied = tuple(result for result in results if not result.allowed)
         if denied:
             raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied)
@@ -157,18 +160,26 @@ def _enough(detect: Detect, count: int, values: int) -> bool:
     return count * 100 >= share.percent * values if share.percent is not None else count >= (share.count or 1)
 
 
-def watch_of(item: CompiledFlow, applied: Applied, root: Path, *, partly: bool = False) -> Watch:
+def watch_of(
+    item: CompiledFlow,
+    applied: Applied,
+    root: Path,
+    *,
+    facts: tuple[FlowFact, ...] | None = None,
+    partly: bool = False,
+) -> Watch:
     """
-    Policy for what turns up as a flow is read: asked again, today, with the facts that were found. Who reads it
-    `partly` settles the watch at the end.
+    Policy for what turns up as a flow is read: asked again, today, with the facts that were found. `facts` are those
+    that were judged before, where somebody has them at hand. Who reads it `partly` settles the watch at the end.
     """
     key = item.flow.key
+    judged = facts_of(item.flow, item.compiled) if facts is None else facts
 
     def asked(now: tuple[FlowFact, ...]) -> Subjects:
         return Subjects(applied.desired, {**facts_in(applied), key: now}, (), dt.datetime.now(dt.UTC).date(), root)
 
     detects = detects_of(applied.desired, key)
-    return Watch(item.flow, asked, facts_of(item.flow, item.compiled), detects, fewest=FEWEST if partly else 0)
+    return Watch(item.flow, asked, judged, detects, fewest=FEWEST if partly else 0)
 
 
 def facts_in(applied: Applied) -> dict[ObjectKey, tuple[FlowFact, ...]]:

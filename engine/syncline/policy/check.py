@@ -5,6 +5,9 @@ It is pure: the same subjects give the same results, at the pull request, at app
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Set
+
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import Flow, Side
 from syncline.model.diagnostic import Diagnostic, Severity
@@ -55,27 +58,46 @@ def check(subjects: Subjects) -> tuple[PolicyResult, ...]:
             classified = sorted({name for f in facts for name in f.classes})
             what = f"{len(facts)} field flows" + (f", of class {', '.join(classified)}" if classified else "")
             results.append(PolicyResult(FLOWS, str(key), allowed=True, message=what))
-    return tuple(sorted(results, key=lambda r: (r.object, r.rule, r.message)))
+    return tuple(sorted(results, key=_in_order))
 
 
-def concerning(results: tuple[PolicyResult, ...], flow: Flow) -> tuple[PolicyResult, ...]:
-    """
-    The decisions that bear on a flow: about it, its tenant, its mapping, what it reads and writes with, and policies.
+class Decisions:
+    """Results of `check` by what they are about, so that those about one flow are found without looking at all."""
 
-    Policies are those of its tenant and the shared ones, which deny everything when they can't be evaluated.
-    """
-    return _concerning(results, set(map(str, objects_of(flow))), flow.key.tenant)
+    def __init__(self, results: Iterable[PolicyResult]) -> None:
+        self._about: dict[str, list[PolicyResult]] = defaultdict(list)
+        self._policies: dict[str, list[PolicyResult]] = defaultdict(list)  # by tenant; '' has the shared ones
+        for result in results:
+            match result.object.split("/", 2):
+                case ["Policy", *_]:
+                    self._policies[""].append(result)
+                case [tenant, "Policy", _]:
+                    self._policies[tenant].append(result)
+                case _:
+                    self._about[result.object].append(result)
+
+    def of_flow(self, flow: Flow) -> tuple[PolicyResult, ...]:
+        """
+        Those that bear on a flow: about it, its tenant, its mapping, what it reads and writes with, and policies.
+
+        Policies are those of its tenant and the shared ones, which deny everything when they can't be evaluated.
+        """
+        return self._concerning(objects_of(flow), flow.key.tenant)
+
+    def of_side(self, side: Side, tenant: str) -> tuple[PolicyResult, ...]:
+        """Those that bear on an integration that a tenant uses by itself, without a flow."""
+        return self._concerning({ObjectKey.of_tenant(tenant), *_objects_of(side)}, tenant)
+
+    def _concerning(self, keys: Set[ObjectKey], tenant: str) -> tuple[PolicyResult, ...]:
+        found = [result for key in keys for result in self._about.get(str(key), ())]
+        found += [result for owner in {"", tenant} for result in self._policies.get(owner, ())]
+        return tuple(sorted(found, key=_in_order))
 
 
 def objects_of(flow: Flow) -> set[ObjectKey]:
     """A flow and what it stands on: its tenant, its mapping, and what it reads and writes with."""
     ends = (key for side in (flow.source, flow.target) for key in _objects_of(side))
     return {flow.key, flow.mapping.key, ObjectKey.of_tenant(flow.key.tenant), *ends}
-
-
-def concerning_side(results: tuple[PolicyResult, ...], side: Side, tenant: str) -> tuple[PolicyResult, ...]:
-    """The decisions that bear on an integration that a tenant uses by itself, without a flow."""
-    return _concerning(results, {str(key) for key in (ObjectKey.of_tenant(tenant), *_objects_of(side))}, tenant)
 
 
 def _objects_of(side: Side) -> set[ObjectKey]:
@@ -86,9 +108,8 @@ def _objects_of(side: Side) -> set[ObjectKey]:
     return found
 
 
-def _concerning(results: tuple[PolicyResult, ...], mine: set[str], tenant: str) -> tuple[PolicyResult, ...]:
-    policies = ("Policy/", f"{tenant}/Policy/")
-    return tuple(result for result in results if result.object in mine or result.object.startswith(policies))
+def _in_order(result: PolicyResult) -> tuple[str, str, str]:
+    return result.object, result.rule, result.message
 
 
 def diagnostics(results: tuple[PolicyResult, ...]) -> tuple[Diagnostic, ...]:

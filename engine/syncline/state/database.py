@@ -115,11 +115,7 @@ class Database:
         """A transaction, committed at the end of the block. On SQLite it is the only writer from its start."""
         with self.translated(), self.engine.begin() as connection:
             if self._sqlite:
-                level = "FULL" if durable else "NORMAL"
-                if connection.info.get("synchronous") != level:
-                    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-                    connection.info["synchronous"] = level
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _begin_sqlite(connection, "FULL" if durable else "NORMAL")
             for fence in self._fences:
                 fence(connection)
             yield connection
@@ -183,12 +179,24 @@ class Database:
         """Turns the driver's errors into ours, without the values that a statement had."""
         try:
             yield
+        except sqlite3.Error as error:
+            raise _of_sqlite(error, self.name) from error
         except exc.DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 self._end_silent()
             raise _ours(error, self.name) from error
         except exc.TimeoutError as error:
             raise Again(f"no connection to {self.name} became free", code="SYN615", help=_UNREACHABLE_HELP) from error
+
+
+def _begin_sqlite(connection: Connection, level: str) -> None:
+    """Begins a transaction as the only writer. Said to the driver itself, which takes a tenth of the time."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    if connection.info.get("synchronous") != level:
+        driver.execute(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
+    driver.execute("BEGIN IMMEDIATE")
 
 
 def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:
@@ -302,17 +310,25 @@ _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _POSTGRES_STALLED = ("28", "3D", "42501", "53100", "XX")  # credentials, no database, no permission, disk full, damaged
 
 
+def _said(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _of_sqlite(error: sqlite3.Error, name: str) -> Again | Stalled | Bug:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _SQLITE_BUSY:
+        return Again(f"{name} is busy: {_said(error)}", code="SYN615", help=_UNREACHABLE_HELP)
+    if code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE}:
+        return Bug(f"the state in {name} refused a statement: {_said(error)}")
+    return _unusable(name, _said(error))
+
+
 def _ours(error: exc.DBAPIError, name: str) -> Again | Stalled | Bug:
     """What a driver's error means for who called."""
     original = error.orig
-    said = str(original).strip().partition("\n")[0]
     if isinstance(original, sqlite3.Error):
-        code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in _SQLITE_BUSY:
-            return Again(f"{name} is busy: {said}", code="SYN615", help=_UNREACHABLE_HELP)
-        if code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE}:
-            return Bug(f"the state in {name} refused a statement: {said}")
-        return _unusable(name, said)
+        return _of_sqlite(original, name)
+    said = _said(original)
     state = getattr(original, "sqlstate", None)
     if isinstance(error, exc.OperationalError) or error.connection_invalidated:
         # Without a state, the server wasn't reached, or refused us before it spoke the protocol.

@@ -24,6 +24,7 @@ from syncline.state.store import (
     SealedRejects,
     SealedToken,
     SeenCredential,
+    Standing,
     TokenKey,
 )
 
@@ -56,6 +57,9 @@ class EmptyState:
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
         return ()
+
+    def standing(self, key: ObjectKey, among: int = 50) -> Standing:  # noqa: ARG002 - the protocol's
+        return Standing()
 
     def run_state(self, run_id: str) -> RunState | None:  # noqa: ARG002 - the protocol's
         return None

@@ -29,7 +29,7 @@ from syncline.model.pulse import resting, thread
 from syncline.state.presence import LOOK_EVERY, Presence, ended
 from syncline.state.process import Process
 from syncline.state.store import Lease
-from syncline.state.tables import leases
+from syncline.state.tables import leases, meta
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -43,7 +43,7 @@ LONGEST: Final = 60.0
 
 # Made once: composing a statement costs more than running it.
 _NAMED = leases.c.name == bindparam("lease")
-_FOUND = select(leases).where(_NAMED).with_for_update()
+_FOUND = select(leases, select(meta.c.serial).scalar_subquery().label("serial")).where(_NAMED).with_for_update(of=leases)
 _HELD = select(leases.c.token, leases.c.holder, leases.c.process).where(_NAMED).with_for_update(read=True)
 _CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
 
@@ -114,7 +114,7 @@ def _take(database: Database, name: str, holder: str, ttl: float, process: Proce
                 help="Wait until it has ended. A holder that died is followed when its time has run out.",
                 on=shown,
             )
-        lease = Lease(name, holder, row.token + 1, now + ttl)
+        lease = Lease(name, holder, row.token + 1, now + ttl, row.serial)
         _change(
             connection,
             lease,

@@ -29,6 +29,7 @@ from syncline.state.store import (
     SealedRejects,
     SealedToken,
     SeenCredential,
+    Standing,
     TokenKey,
     Wait,
 )
@@ -71,6 +72,14 @@ _OPEN = or_(*(tables.runs.c.state == str(state) for state in RunState if TRANSIT
 _OPEN_RUNS = (
     select(tables.runs)
     .where(tables.runs.c.id.in_(_NEWEST_RUNS), _OPEN)
+    .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
+)
+_STANDING = (
+    select(tables.runs, _CURSOR.scalar_subquery().label("checkpoint"))
+    .where(
+        tables.runs.c.id.in_(_NEWEST_RUNS),
+        or_(_OPEN, tables.runs.c.id == _NEWEST_RUNS.limit(1).scalar_subquery()),
+    )
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
 )
 _KEY_OF = (tables.objects.c.tenant, tables.objects.c.kind, tables.objects.c.name)
@@ -182,6 +191,12 @@ class SqlReader:
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
         with self._database.read() as connection:
             return tuple(_run(row) for row in connection.execute(_OPEN_RUNS, key_columns(key) | {"among": among}))
+
+    def standing(self, key: ObjectKey, among: int = 50) -> Standing:
+        with self._database.read() as connection:
+            rows = connection.execute(_STANDING, key_columns(key) | {"among": among}).all()
+            checkpoint = rows[0].checkpoint if rows else connection.execute(_CURSOR, key_columns(key)).scalar()
+        return Standing(checkpoint, tuple(map(_run, rows)))
 
     def run_state(self, run_id: str) -> RunState | None:
         with self._database.read() as connection:

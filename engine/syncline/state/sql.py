@@ -84,6 +84,7 @@ def _named(key: ObjectKey) -> dict[str, str]:
 _MINE = tables.runs.c.id == bindparam("run")
 _LOCKED_STATE = select(tables.runs.c.state).where(_MINE).with_for_update()
 _CHANGE_RUN = update(tables.runs).where(_MINE)
+_CHANGE_RUNNING = _CHANGE_RUN.where(tables.runs.c.state == str(RunState.running))
 _DROP_REJECTS = delete(tables.rejects).where(
     tables.rejects.c.run == bindparam("of"), tables.rejects.c.sequence >= bindparam("first")
 )
@@ -132,7 +133,7 @@ class SqlStore(SqlReader):
         super().__init__(database)
         self._renewals = leases.Renewals(database)
         new = database.insert
-        self._new_run = new(tables.runs).on_conflict_do_nothing()
+        self._new_run = new(tables.runs).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
         self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
         self._new_cursor = _upsert(new(tables.cursors), "tenant", "kind", "name")
         heads = new(tables.audit_heads)
@@ -465,18 +466,29 @@ class SqlStore(SqlReader):
         connection.execute(self._new_cursor, key_columns(key) | {"checkpoint": checkpoint})
 
     def _put_run(self, connection: Connection, run: RunRecord) -> None:
-        columns = run_columns(run)
-        before = _state(connection, run.id)
-        _check_transition(run, before or RunState.pending)
+        columns, mine = run_columns(run), {"run": run.id}
+        over = {} if run.state is RunState.running else {"wait": None}
+        before: RunState | None = None
+        # Most that begin are new, and most that end were running: that is tried without asking first.
+        if run.state in {RunState.pending, RunState.running}:
+            changed = self._insert_run(connection, run, columns)
+        elif changed := bool(connection.execute(_CHANGE_RUNNING, columns | over | mine).rowcount):
+            before = RunState.running
+        if not changed:
+            before = _state(connection, run.id)
+            _check_transition(run, before or RunState.pending)
+            if before is None and not (changed := self._insert_run(connection, run, columns)):
+                # Another process was quicker by a moment.
+                _check_transition(run, _state(connection, run.id) or RunState.pending)
         if run.state is not before and run.state is not RunState.pending:
             statuses.tell(connection, statuses.of_run(run))
-        if before is None:
-            if connection.execute(self._new_run, columns | key_columns(run.key) | {"id": run.id}).rowcount:
-                return
-            # Another process was quicker by a moment.
-            _check_transition(run, _state(connection, run.id) or RunState.pending)
-        over = {} if run.state is RunState.running else {"wait": None}
-        connection.execute(_CHANGE_RUN, columns | over | {"run": run.id})
+        if not changed:
+            connection.execute(_CHANGE_RUN, columns | over | mine)
+
+    def _insert_run(self, connection: Connection, run: RunRecord, columns: Mapping[str, Any]) -> bool:
+        """Whether it was new."""
+        new = {**columns, **key_columns(run.key), "id": run.id}
+        return bool(connection.execute(self._new_run, new).rowcount)
 
     def _add_metrics(self, connection: Connection, key: ObjectKey, values: Mapping[str, float]) -> None:
         period = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")

@@ -55,13 +55,14 @@ class AppliedObject(Struct, frozen=True):
 
 class Lease(Struct, frozen=True):
     """The right to write, until it expires. `token` rises with each holder (a fencing token): a write that carries an
-    older token than the newest is refused.
+    older token than the newest is refused. `serial` is the state's when it was taken.
     """
 
     name: str
     holder: str
     token: int
     expires: float
+    serial: int = 0
 
 
 class JournalEntry(Struct, frozen=True):
@@ -131,6 +132,15 @@ class RunRecord(Struct, frozen=True):
     receipt: dict[str, Any] | None = None
     wait: Wait | None = None
     requests: tuple[Requests, ...] = ()
+
+
+class Standing(Struct, frozen=True):
+    """Where a flow stands before a run of it: the copy of its checkpoint, and its newest run with those that are not
+    final, newest first.
+    """
+
+    checkpoint: str | None = None
+    runs: tuple[RunRecord, ...] = ()
 
 
 class SealedRejects(Struct, frozen=True):
@@ -241,6 +251,9 @@ class StateReader(Protocol):
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
         """Runs that are not final, newest first, among an object's newest."""
+
+    def standing(self, key: ObjectKey, among: int = 50) -> Standing:
+        """What a run of a flow begins with, read at once; runs are looked at as by `open_runs`."""
 
     def run_state(self, run_id: str) -> RunState | None:
         """Where a run stands, by its whole id; None if it isn't known."""

@@ -8,30 +8,23 @@ import pytest
 from msgspec.structs import replace
 
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.start import forgotten, left_open, start_of
+from syncline.executor.start import StateOf, forgotten, left_open, start_of, state_in
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
-from syncline.model.run import TRANSITIONS, RunState
+from syncline.model.run import RunState
 from syncline.planner.compiled import compile_flows
 from syncline.planner.position import position_digest
-from syncline.state.store import RunRecord
+from syncline.state.empty import EmptyState
+from syncline.state.store import RunRecord, Standing
 from tests.repository import CUSTOMERS, desired
 
 NAME = "acme/Import/customers"
 KEY = ObjectKey.parse(NAME)
 
 
-class Runs:
-    """A state that knows some runs, newest first."""
-
-    def __init__(self, *known: RunRecord) -> None:
-        self._known = known
-
-    def run_state(self, run_id: str) -> RunState | None:
-        return next((r.state for r in self._known if r.id == run_id), None)
-
-    def open_runs(self, key: ObjectKey, among: int) -> tuple[RunRecord, ...]:
-        return tuple(r for r in [r for r in self._known if r.key == key][:among] if TRANSITIONS[r.state])
+def states(*known: RunRecord) -> StateOf:
+    """Of a state that knows these runs only."""
+    return state_in(Standing(None, known), EmptyState())
 
 
 def record(name: str, state: RunState, parent: str = "") -> RunRecord:
@@ -44,9 +37,9 @@ def start(write: str = "upsert", saved: Checkpoint | None = None, *known: RunRec
     flow = compile_flows(desired(texts))[KEY].flow
     if saved is not None and saved.basis == "same":
         saved = replace(saved, basis=position_digest(flow), mapping=saved.mapping or flow.mapping.digest)
-    reader: Any = Runs(*known)
-    left = left_open(reader, KEY, "")
-    return start_of(NAME, flow, saved.dumps() if saved else None, left, reader, **{"full_refresh": False, **how})
+    left = left_open(known, "")
+    text = saved.dumps() if saved else None
+    return start_of(NAME, flow, text, left, states(*known), **{"full_refresh": False, **how})
 
 
 def saved(*, done: bool = False, flow: str = NAME, basis: str = "same") -> Checkpoint:
@@ -124,18 +117,15 @@ def test_a_renamed_flow_continues_under_its_new_name():
 
 def test_only_runs_of_the_same_work_are_left_open():
     """Not the ended ones, and not those of retries, which have a lease of their own."""
-    known: Any = Runs(
-        record("a", RunState.running), record("b", RunState.failed), record("c", RunState.running, parent="a")
-    )
-    assert [r.id for r in left_open(known, KEY, "")] == ["a"]
-    assert [r.id for r in left_open(known, KEY, "a")] == ["c"]
+    known = record("a", RunState.running), record("b", RunState.failed), record("c", RunState.running, parent="a")
+    assert [r.id for r in left_open(known, "")] == ["a"]
+    assert [r.id for r in left_open(known, "a")] == ["c"]
 
 
 def test_a_checkpoint_without_its_copy_was_forgotten_if_its_run_is_known():
     """Known run, no copy: retired or reset. Unknown run: of an earlier state, and the truth."""
     text = saved().dumps()
-    known: Any = Runs(record("before", RunState.succeeded))
-    nothing: Any = Runs()
+    known, nothing = states(record("before", RunState.succeeded)), states()
     assert forgotten(text, None, known)
     assert not forgotten(text, text, known)
     assert not forgotten(text, None, nothing)

@@ -10,7 +10,7 @@ from syncline.manifests.catalog import catalog
 from syncline.manifests.flow import flows
 from syncline.manifests.locations import Location, location_of, servers
 from syncline.model.key import ObjectKey
-from syncline.policy.check import concerning
+from syncline.policy.check import Decisions
 from tests.repository import CUSTOMERS, desired, edited
 from tests.unit.policy.decisions import decide, denied
 
@@ -216,7 +216,7 @@ def test_what_concerns_a_flow() -> None:
     texts["own.yaml"] = policy.replace("NAME", "own, tenant: globex") + rules
     results = decide(texts)
     (mine,) = [f for f in flows(desired(texts)) if f.key.tenant == "acme"]
-    found = {r.object for r in concerning(results, mine)}
+    found = {r.object for r in Decisions(results).of_flow(mine)}
 
     assert found == {
         "Policy/office",
