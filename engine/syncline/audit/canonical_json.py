@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
+_TEXT: Final = frozenset({str})
 
 
 def dumps(value: Any) -> bytes:
@@ -30,10 +31,9 @@ def _is_simple(value: Any) -> bool:
     """Whether both encoders agree on a value. Subclasses are left to the reference: it defines what they mean."""
     kind = type(value)
     if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or not key.isascii() or (type(item) not in _PLAIN and not _is_simple(item)):
-                return False
-        return True
-    if kind is list:
-        return all(map(_is_simple, value))
-    return kind in _PLAIN
+        if {*map(type, value)} - _TEXT or not "".join(value).isascii():
+            return False
+        value = value.values()
+    elif kind is not list:
+        return kind in _PLAIN
+    return _PLAIN.issuperset(map(type, value)) or all(map(_is_simple, value))

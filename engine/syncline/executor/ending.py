@@ -98,8 +98,7 @@ def finish(run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, 
         plan=receipt.plan,
         **{name: count for name in ("deleted", "absent", "suppressed") if (count := getattr(done.counts, name))},
     )
-    finish = replace(finish, details={**finish.details, **_records(run, done)})
-    recorder.record([*committer.take_events(), _accounting(finish, receipt)])
+    recorder.record([*committer.take_events(), _telling(finish, _records(run, done) | _accounting(receipt))])
     run.record = structs.replace(
         run.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
     )
@@ -113,7 +112,11 @@ def finish(run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, 
     return RunResult(run.record, receipt)
 
 
-def _records(run: Run, done: Checkpoint) -> dict[str, str]:
+def _telling(event: Event, more: Mapping[str, Detail]) -> Event:
+    return replace(event, details={**event.details, **more}) if more else event
+
+
+def _records(run: Run, done: Checkpoint) -> dict[str, Detail]:
     """The root of the rows that were written, where they are to be provable and all of them are noted here."""
     if run.flow.spec.evidence != "records":
         return {}
@@ -224,12 +227,12 @@ def _unread(flow: Flow, done: Checkpoint) -> tuple[str, ...]:
     return ("no file has changed since the run before: nothing was read",) if unchanged(flow, done) else ()
 
 
-def _accounting(event: Event, receipt: Receipt) -> Event:
-    """The event with what ties the source's files to the destination's rows."""
+def _accounting(receipt: Receipt) -> dict[str, Detail]:
+    """What ties the source's files to the destination's rows."""
     told: dict[str, Detail] = {} if receipt.rows is None else {"rows": receipt.rows}
     if receipt.files:
         told["files"] = sorted(receipt.files.values())[:_MOST_DIGESTS]
-    return replace(event, details={**event.details, **told}) if told else event
+    return told
 
 
 def _unswept(done: Checkpoint) -> tuple[str, ...]:

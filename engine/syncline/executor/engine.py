@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from syncline.executor.instance import Resolve
     from syncline.mapping.columns import Columns
     from syncline.model.key import ObjectKey
+    from syncline.model.plan import PolicyResult
     from syncline.model.schema import Schema
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.keep import Keep

@@ -269,8 +269,7 @@ class Serial:
 
     def close(self) -> None:
         """Waits for what was started."""
-        wait((self._thread.submit(_go_on),))
-        self._thread.give_back()
+        wait((self._thread.give_back(),))
 
 
 def _go_on() -> None:

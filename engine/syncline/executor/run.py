@@ -136,12 +136,8 @@ class Run:
                 self.standing = self.facilities.store.standing(self.flow.key)
                 results = self.engine.decide(self.item, self.applied)
                 events = [permitted(self.facilities.recorder, self.flow.key, results, "run")]
-                destination = serial.call(self.opener.destination)
-                stack.callback(serial.call, destination.close)
-                if offers(destination, Cutting):
-                    serial.cut = destination.cut
                 copy = None if self.work.parent else shut_copy(self.standing.checkpoint)
-                saved = serial.call(lambda: self._taken(destination, copy))
+                destination, saved = serial.call(lambda: self._opened(serial, stack, copy))
                 start = self._begin(saved, copy, events)
                 # Where it has written under what is declared now, the table is its own.
                 if not self.work.parent and (saved is None or Checkpoint.loads(saved).basis != start.basis):
@@ -155,15 +151,19 @@ class Run:
                 stopped(self, error)
                 raise
 
-    def _taken(self, destination: Destination, copy: str | None) -> str | None:
-        """Takes the flow at its destination, by the token of our lease: nobody who had it before writes any more.
+    def _opened(self, serial: Serial, stack: ExitStack, copy: str | None) -> tuple[Destination, str | None]:
+        """Opens the destination, and takes the flow there by the token of our lease: nobody who had it writes any more.
 
-        Gives the destination's checkpoint; `copy` is the one in the state.
+        Gives the destination's checkpoint as well; `copy` is the one in the state.
         """
+        destination = self.opener.destination()
+        stack.callback(serial.call, destination.close)
+        if offers(destination, Cutting):
+            serial.cut = destination.cut
         if offers(destination, Fencing):
             fence = Fence(self.facilities.store.lineage, self.lease.token)
             destination.fence(self.work.name, fence, anew=self.work.full_refresh)
-        return self._saved(destination, copy)
+        return destination, self._saved(destination, copy)
 
     def _saved(self, destination: Destination, copy: str | None) -> str | None:
         """The destination's checkpoint, under the flow's name of today."""
@@ -280,7 +280,8 @@ class Run:
             resumed=start.resumed,
         )
         told = {"asked": self.work.asked, "corrected": self.work.corrected}
-        begun = replace(begun, details={**begun.details, **{name: value for name, value in told.items() if value}})
+        if more := {name: value for name, value in told.items() if value}:
+            begun = replace(begun, details={**begun.details, **more})
         events.append(begun)
         recorder.record(events)
         for key, secrets in self.opener.secrets.aged.items():

@@ -38,9 +38,9 @@ class Thread:
         self._work.put((carried(function), future))
         return future
 
-    def give_back(self) -> None:
+    def give_back(self) -> Future[None]:
         """Lets somebody else have it, after what was submitted before."""
-        self.submit(self._rest)
+        return self.submit(self._rest)
 
     def named(self, name: str) -> None:
         """What it is called while it is borrowed."""

@@ -78,4 +78,11 @@ class Desired:
 
     def of_kind(self, kind: str) -> tuple[Manifest, ...]:
         """Every declared object of a kind, in the order of keys."""
-        return tuple(manifest for key, manifest in self.objects.items() if key.kind == kind)
+        return self._kinds.get(kind, ())
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, tuple[Manifest, ...]]:
+        grouped: dict[str, list[Manifest]] = {}
+        for key, manifest in self.objects.items():
+            grouped.setdefault(key.kind, []).append(manifest)
+        return {kind: tuple(found) for kind, found in grouped.items()}

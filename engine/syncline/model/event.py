@@ -111,8 +111,10 @@ class Event:
         datetime.fromisoformat(self.time)
         if not self.actor:
             raise ValueError("an event needs an actor")
-        object.__setattr__(self, "action", Action(self.action))
-        object.__setattr__(self, "outcome", EventOutcome(self.outcome))
+        if type(self.action) is not Action:
+            object.__setattr__(self, "action", Action(self.action))
+        if type(self.outcome) is not EventOutcome:
+            object.__setattr__(self, "outcome", EventOutcome(self.outcome))
         object.__setattr__(self, "details", MappingProxyType({k: _detail(k, v) for k, v in self.details.items()}))
 
 

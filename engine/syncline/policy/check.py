@@ -6,7 +6,8 @@ It is pure: the same subjects give the same results, at the pull request, at app
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import Flow, Side
@@ -88,7 +89,7 @@ class Decisions:
         """Those that bear on an integration that a tenant uses by itself, without a flow."""
         return self._concerning({ObjectKey.of_tenant(tenant), *_objects_of(side)}, tenant)
 
-    def _concerning(self, keys: Set[ObjectKey], tenant: str) -> tuple[PolicyResult, ...]:
+    def _concerning(self, keys: AbstractSet[ObjectKey], tenant: str) -> tuple[PolicyResult, ...]:
         found = [result for key in keys for result in self._about.get(str(key), ())]
         found += [result for owner in {"", tenant} for result in self._policies.get(owner, ())]
         return tuple(sorted(found, key=_in_order))

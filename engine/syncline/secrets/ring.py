@@ -41,6 +41,7 @@ class KeyRing:
         self._keks: dict[str, Kek] = {}
         self._covers: dict[str, bytes] = {}
         self._unwrapped: dict[bytes, bytes] = {}  # by the file's content: a key-encryption key may be far away
+        self._envelopes: dict[str, tuple[list[bytes], Envelope]] = {}  # of tenants, with the keys that they are of
 
     @classmethod
     def open(cls, directory: Path, environ: Mapping[str, str] = MappingProxyType({})) -> KeyRing:
@@ -89,8 +90,12 @@ class KeyRing:
             return Envelope.of(tenant, self._made_up(f"{tenant}/{part}"), self._when_destroyed)
         if part:
             return Envelope.of(tenant, self._parts(tenant, key).key(part), self._when_destroyed)
-        *former, newest = (key, *self._seals(tenant, key).read())
-        return Envelope.of(tenant, newest, self._when_destroyed, former)
+        keys = [key, *self._seals(tenant, key).read()]
+        known = self._envelopes.get(tenant)
+        if known is None or known[0] != keys:
+            envelope = Envelope.of(tenant, keys[-1], self._when_destroyed, keys[:-1])
+            known = self._envelopes[tenant] = keys, envelope
+        return known[1]
 
     def renew(self, tenant: str, age: dt.timedelta, now: dt.datetime) -> bool:
         """

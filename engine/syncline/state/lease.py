@@ -43,7 +43,8 @@ LONGEST: Final = 60.0
 
 # Made once: composing a statement costs more than running it.
 _NAMED = leases.c.name == bindparam("lease")
-_FOUND = select(leases, select(meta.c.serial).scalar_subquery().label("serial")).where(_NAMED).with_for_update(of=leases)
+_SERIAL = select(meta.c.serial).scalar_subquery().label("serial")
+_FOUND = select(leases, _SERIAL).where(_NAMED).with_for_update(of=leases)
 _HELD = select(leases.c.token, leases.c.holder, leases.c.process).where(_NAMED).with_for_update(read=True)
 _CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urljoin
 
 from msgspec import Struct
@@ -41,9 +43,7 @@ def base_url(instance: Instance, http: Http) -> str:
     integration = instance.integration
     endpoints = integration.endpoints if isinstance(integration, IntegrationSpec) else ()
     if not endpoints:
-        # A value inside the URL stays in its part of it; one that is the whole URL is taken as it stands.
-        template = compiled(http.url, quoted=not http.url.lstrip().startswith("{{"))
-        return checked_url(escaped(template.render({"config": plain(instance.config)}).strip()))
+        return _filled(http.url, tuple((name, type(value), value) for name, value in plain(instance.config).items()))
     for endpoint in endpoints:
         if not instance.region or endpoint.region == instance.region:
             return checked_url(escaped(endpoint.url))
@@ -52,6 +52,14 @@ def base_url(instance: Instance, http: Http) -> str:
         code="SYN432",
         help=f"It has endpoints in {', '.join(e.region for e in endpoints)}.",
     )
+
+
+@lru_cache(maxsize=1_024)
+def _filled(url: str, config: tuple[tuple[str, type, Any], ...]) -> str:
+    """A connector's URL for a configuration, whose values are told apart by their types as well: 1 is not true."""
+    # A value inside the URL stays in its part of it; one that is the whole URL is taken as it stands.
+    template = compiled(url, quoted=not url.lstrip().startswith("{{"))
+    return checked_url(escaped(template.render({"config": {name: value for name, _, value in config}}).strip()))
 
 
 class RequestPlan(Struct, frozen=True):
