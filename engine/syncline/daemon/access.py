@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from syncline.daemon.git_tls import GitTls
 from syncline.daemon.gitcommand import SSH
 from syncline.model.errors import Invalid
 from syncline.secrets.contract import Context, Reference
@@ -42,7 +43,7 @@ def shown(url: str) -> str:
 class Access(Struct, frozen=True):
     """What logs in: `password` at https URLs, with `user`; `ssh_key` (a private key as OpenSSH writes it, without a
     passphrase) at SSH ones. `known_hosts` is a file of the keys that SSH servers must have, in place of the account's.
-    `context` says where secrets are.
+    `tls` is what is asked of https servers; `context` says where secrets are.
     """
 
     context: Context | None = None
@@ -50,6 +51,7 @@ class Access(Struct, frozen=True):
     password: Reference | None = None
     ssh_key: Reference | None = None
     known_hosts: Path | None = None
+    tls: GitTls = GitTls()
 
     def check(self, protocol: str) -> None:
         """`Invalid` (SYN742) where a secret is given that a server of this protocol isn't asked for."""
@@ -68,13 +70,8 @@ class Access(Struct, frozen=True):
     @contextmanager
     def environment(self, url: str) -> Iterator[Mapping[str, str]]:
         """What git's environment needs to get in at this URL, while the block runs. Raises as `secrets.resolve`."""
-        found: dict[str, str] = {}
-        parts = urlsplit(url)
-        if self.password is not None:
-            user = self.user or unquote(parts.username or "") or USER
-            found = _basic(parts.netloc.rpartition("@")[2], user, self._secret(self.password))
         if self.ssh_key is None and self.known_hosts is None:
-            yield found
+            yield {**self.tls.environment(), **_configured({**self.tls.settings(), **self._login(url)})}
             return
         command = SSH
         if self.known_hosts is not None:
@@ -87,18 +84,26 @@ class Access(Struct, frozen=True):
             command += f" -o IdentitiesOnly=yes -o IdentityAgent=none -i {shlex.quote(path)}"
             yield {"GIT_SSH_COMMAND": command}
 
+    def _login(self, url: str) -> Mapping[str, str]:
+        """Git's setting that logs in with a name and a password, at one host only."""
+        if self.password is None:
+            return {}
+        parts = urlsplit(url)
+        user = self.user or unquote(parts.username or "") or USER
+        header = base64.b64encode(f"{user}:{self._secret(self.password).strip()}".encode()).decode()
+        host = parts.netloc.rpartition("@")[2]
+        return {f"http.https://{host}/.extraHeader": f"Authorization: Basic {header}"}
+
     def _secret(self, reference: Reference) -> str:
         return resolve(reference, self.context or Context(Path(), {})).reveal()
 
 
-def _basic(host: str, user: str, password: str) -> dict[str, str]:
-    """Git's setting that logs in with a name and a password, at one host only."""
-    header = base64.b64encode(f"{user}:{password.strip()}".encode()).decode()
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.https://{host}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {header}",
-    }
+def _configured(settings: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which Git is given settings."""
+    found = {"GIT_CONFIG_COUNT": str(len(settings))} if settings else {}
+    for number, (name, value) in enumerate(settings.items()):
+        found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return found
 
 
 @contextmanager

@@ -26,10 +26,12 @@ _MEANINGS: Final = (
         re.compile(
             r"host key is known for|REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed"
             r"|certificate verification failed|SSL certificate problem|SSL: no alternative certificate"
+            r"|does not match pinned public key"
         ),
         "isn't known to be the server it should be",
         "SSH: compare the server's key with what its operator publishes and add it to known_hosts. HTTPS: name the "
-        "authority that issued the certificate by GIT_SSL_CAINFO, or add it to those that the machine trusts.",
+        "authority that issued the certificate by GIT_SSL_CAINFO, of a Source by `tls.ca`, or add it to those that the "
+        "machine trusts; `tls.pins` must have the server's key.",
     ),
     _Meaning(
         "SYN667",

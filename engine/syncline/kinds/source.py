@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from syncline.kinds.base import Duration, Form, Name, SecretRef, Spec
+from syncline.kinds.connector import Tls
 from syncline.model.kind import Kind
 
 #: What the first repository, which the daemon is started with, is called. It declares the others.
@@ -60,6 +61,9 @@ class SourceSpec(Spec):
     user: Annotated[str, Field(description="Whose password it is, at an https URL.")] = ""
     password: Annotated[SecretRef | None, Field(description="Password or token for an https URL.")] = None
     ssh_key: Annotated[SecretRef | None, Field(description="Private key for SSH, without a passphrase.")] = None
+    tls: Annotated[
+        Tls, Field(description="What differs from TLS 1.3 with the daemon's authorities, at an https URL.")
+    ] = Tls.model_construct()
     known_hosts: Annotated[
         tuple[str, ...], Field(description="Lines of known_hosts: keys of its SSH server. Empty: the account's.")
     ] = ()

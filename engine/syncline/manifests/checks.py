@@ -384,6 +384,14 @@ def _source(spec: SourceSpec) -> Iterator[Problem]:
     chosen = [name for name in ("branch", "tag", "commit") if getattr(spec, name)]
     if len(chosen) > 1:
         yield choice(chosen, ("branch", "tag", "commit"), SPEC, "a source")
+    if spec.tls.model_fields_set and not spec.url.startswith("https://"):
+        yield Problem(
+            "SYN914",
+            (*SPEC, "tls"),
+            "`tls` is about a server that is spoken to over TLS, and this one isn't",
+            expected="https:// as its url",
+            at_key=True,
+        )
     scopes = {name: kind.scope for name, kind in KIND_BY_NAME.items() if name not in {"Tenant", "Source"}}
     for field_, without in (("kinds", "shared"), ("shared", "tenant")):
         for position, kind in enumerate(getattr(spec.declares, field_)):

@@ -10,6 +10,7 @@
 | proxies (https://)                        | `proxy.tls: {min, ca, pins}` of the integration                     |
 | Redis                                     | the query of `SYNCLINE_REDIS`: `tlsMin=1.2`, `ssl_ca_certs`          |
 | Git over HTTPS                            | `GIT_SSL_VERSION=tlsv1.2`, `GIT_SSL_CAINFO` for the daemon           |
+| sources that it follows besides           | `tls: {min, ca, pins}` of the Source, else as above                 |
 | Vault                                     | `VAULT_CACERT`, `SYNCLINE_VAULT_PINS`; never 1.2                     |
 | webhooks that tell                        | `tls: {min, ca, pins}` of the subscription's webhook                |
 | AWS, as a place of secrets                | `AWS_CA_BUNDLE`; never 1.2                                          |

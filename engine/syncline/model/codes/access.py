@@ -112,8 +112,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN914",
         "TLS of a system without TLS",
-        "An integration, or the webhook of a subscription, says what is asked of TLS, and its system is a file, or one "
-        "without TLS.",
+        "An integration, a source, or the webhook of a subscription says what is asked of TLS, and its system is a "
+        "file, or one without TLS.",
         "Remove `tls`, or have the system spoken to over TLS.",
         bad="spec: {connector: sqlite@^1, config: {path: a.db}, tls: {ca: ca.pem}}",
         good="spec: {connector: mariadb@^1, config: {url: 'mariadb://db.example/lake'}, tls: {ca: ca.pem}}",
