@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
+from syncline.manifests.authorities import check_authorities
 from syncline.manifests.bumps import side_by_side, since
 from syncline.manifests.egress import check_egress
 from syncline.manifests.environments import read_environments
@@ -187,6 +188,7 @@ def _decided(settings: Settings, judged: Judged) -> Validation:
     results = check(subjects)
     found = [*judged.findings, *(result.diagnostic for result in results if result.diagnostic is not None)]
     found += _endings(judged.desired)
+    found += check_authorities(settings.start, judged.desired)
     found = [_traced(d, loaded) for d in found]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
     return Validation(loaded.files, judged.desired, judged.flows, unique, results, subjects, loaded.formerly)

@@ -136,4 +136,12 @@ CODES: tuple[Code, ...] = (
         bad="egress: {allow: [api.vendor.example]}",
         good="egress: {allow: [api.vendor.example], private: [10.20.0.5]}",
     ),
+    Code(
+        "SYN921",
+        "authorities that can't be read",
+        "A manifest names by `tls.ca` a file with the certificates of authorities, and there is none below the root, "
+        "it is outside the repository, or has no certificate in PEM form. What is to be reached by it couldn't be.",
+        "Commit the authority's certificate as PEM, and name its path from the repository's root. A daemon looks below "
+        "its --root.",
+    ),
 )

@@ -1,4 +1,4 @@
-"""SYN920 and on: the language server."""
+"""SYN920: the language server."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""Files of certificate authorities that manifests name: whether they are there, and have certificates.
+
+A connection reads its file when it is made, which may be weeks after it was declared: an alert that can't be sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.source import SourceSpec
+from syncline.kinds.subscription import SubscriptionSpec
+from syncline.model.diagnostic import Diagnostic
+from syncline.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from syncline.manifests.desired import Desired
+
+#: Where a manifest of these specs may name such a file.
+_PLACES: Final[dict[type[BaseModel], tuple[tuple[str, ...], ...]]] = {
+    ConnectorSpec: (("http", "tls"),),
+    IntegrationSpec: (("tls",), ("proxy", "tls")),
+    SourceSpec: (("tls",),),
+    SubscriptionSpec: (("do", "webhook", "tls"),),
+}
+
+
+def check_authorities(root: Path, desired: Desired) -> Iterator[Diagnostic]:
+    """A finding (SYN921) for each place that names a file below `root` by which nothing could be connected to."""
+    known: dict[str, str] = {}
+    for manifest in desired.objects.values():
+        for path in _PLACES.get(type(manifest.spec), ()):
+            if not (name := _named(manifest.spec, path)):
+                continue
+            if name not in known:
+                known[name] = _wrong(root, name)
+            if known[name]:
+                yield Diagnostic(
+                    "SYN921",
+                    known[name],
+                    manifest.place_of("spec", *path, "ca"),
+                    subject=str(manifest.key),
+                    expected="a file of the repository with certificates in PEM form",
+                    help="Commit the authority's certificate, -----BEGIN CERTIFICATE-----, and name its path from the "
+                    "repository's root.",
+                )
+
+
+def _named(spec: Any, path: tuple[str, ...]) -> str:
+    for name in path:
+        spec = getattr(spec, name)
+        if spec is None:
+            return ""
+    return str(spec.ca)
+
+
+def _wrong(root: Path, name: str) -> str:
+    """Why a file can't be used; '' where it can."""
+    from syncline.sdk.http.authorities import read_authorities
+    from syncline.sdk.http.tls import Tls, context_of
+
+    try:
+        text = read_authorities(root, name, "tls.ca")
+    except Invalid:
+        file = (root / name).resolve()
+        if not file.is_relative_to(root.resolve()):
+            return f"{name!r} is outside the repository"
+        return f"{name!r} can't be read as text" if file.is_file() else f"there is no file {name!r}"
+    try:
+        context_of(Tls(ca=text or " "))
+    except Invalid:
+        return f"{name!r} has no certificate in PEM form"
+    return ""
