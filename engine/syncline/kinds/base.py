@@ -5,12 +5,23 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 from syncline.model import units
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
+
+
+def camel(name: str) -> str:
+    """How a field is written in YAML: `max_rejects` as `maxRejects`.
+
+    pydantic's own looks for patterns in each name, of which there are nine hundred when a command starts.
+
+    >>> camel("max_rejects"), camel("streams")
+    ('maxRejects', 'streams')
+    """
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 class Spec(BaseModel):
@@ -19,7 +30,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        alias_generator=to_camel,
+        alias_generator=camel,
         defer_build=True,
         hide_input_in_errors=True,
         strict=True,

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from pydantic import BaseModel, RootModel
-from pydantic.alias_generators import to_camel
 
-from syncline.kinds.base import SecretRef
+from syncline.kinds.base import SecretRef, camel
 
 #: Kinds whose specs may refer to secrets. Mappings, which are many and long, are none.
 HOLDING: Final = frozenset({"AuthConfig", "Connector", "Integration", "Schedule", "Source", "Subscription"})
@@ -35,6 +34,6 @@ def _found(path: Path, value: object) -> Iterator[tuple[Path, SecretRef]]:
                 yield from _found((*path, position), inner)
         case _ if hasattr(value, "__pydantic_fields__"):
             for name, field in type(value).__pydantic_fields__.items():
-                yield from _found((*path, field.alias or to_camel(name)), getattr(value, name))
+                yield from _found((*path, field.alias or camel(name)), getattr(value, name))
         case _:
             pass

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic.alias_generators import to_camel
-
 from syncline.kinds.auth import AuthConfigSpec, urls_of
 from syncline.kinds.auth_details import offer_of
+from syncline.kinds.base import camel
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.subscription import SubscriptionSpec
@@ -52,7 +51,7 @@ def _auth_urls(auth: Manifest | None, spec: IntegrationSpec, connector: Manifest
     declared, offers = auth.spec.root, connector.spec.auth
     for name, url in urls_of(declared, offer_of(offers, declared.type)).items():
         own = name in declared.model_fields_set
-        place = auth.place_of("spec", to_camel(name)) if own else connector.place_of("spec", "auth")
+        place = auth.place_of("spec", camel(name)) if own else connector.place_of("spec", "auth")
         yield filled(url, settings_of(spec, connector.spec)), place
 
 
