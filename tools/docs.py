@@ -21,7 +21,7 @@ from pydantic_core import PydanticUndefined
 from syncline import settings
 from syncline.cli.exit import MEANINGS
 from syncline.cli.main import cli
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.manifests import fields
 from syncline.manifests.catalog import catalog
@@ -65,7 +65,7 @@ def pages() -> dict[str, str]:
         "codes.md": codes(),
         "kinds/metadata.md": metadata(),
     }
-    found |= {f"kinds/{kind.name.lower()}.md": kind_page(kind) for kind in KINDS}
+    found |= {f"kinds/{kind.name.lower()}.md": kind_page(kind) for kind in KIND_BY_NAME.values()}
     return found | {f"policies/{pack.key.name}.md": pack_page(pack) for pack in packs()}
 
 
@@ -324,7 +324,7 @@ def pack_rule(rule: PolicyRule) -> str:
 
 def index() -> str:
     """The list of pages."""
-    kinds = [(f"[{k.name}](kinds/{k.name.lower()}.md)", cell(k.summary)) for k in KINDS]
+    kinds = [(f"[{k.name}](kinds/{k.name.lower()}.md)", cell(k.summary)) for k in KIND_BY_NAME.values()]
     others = "- [Command line](cli.md)\n- [Exit codes](exit-codes.md)\n- [Codes of findings and errors](codes.md)"
     rows = [(f"[{p.key.name}](policies/{p.key.name}.md)", cell(getattr(p.spec, "title", ""))) for p in packs()]
     shipped = table(("pack", "about"), rows)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from syncline.editor.cursor import Slot
 from syncline.editor.references import names_at
-from syncline.kinds import KIND_BY_NAME, KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests import fields
 from syncline.manifests.desired import Desired
 from syncline.manifests.envelope import API_VERSION, Envelope, Metadata
@@ -49,7 +49,7 @@ def _values(slot: Slot, declared: tuple[Desired, ...]) -> Iterator[Choice]:
     if slot.path == ("apiVersion",):
         yield Choice(API_VERSION)
     elif slot.path == ("kind",):
-        yield from (Choice(kind.name, "kind", kind.summary) for kind in KINDS)
+        yield from (Choice(kind.name, "kind", kind.summary) for kind in KIND_BY_NAME.values())
     else:
         annotations = _annotations(slot.kind, slot.path)
         words = dict.fromkeys(value for annotation in annotations for value in fields.literals(annotation))

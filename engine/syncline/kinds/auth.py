@@ -17,12 +17,8 @@ from syncline.kinds.auth_details import (
     SessionDetails,
     SigV4Details,
 )
-from syncline.kinds.base import Duration, Identifier, SecretRef, Spec
+from syncline.kinds.base import Duration, Identifier, SecretRef, Spec, Value
 from syncline.model.kind import Kind
-
-#: A value that isn't secret (a user name, a client id), or a reference.
-Reference = str | SecretRef
-
 
 _TYPE = "Way of authenticating; it decides which other fields there are."
 
@@ -78,7 +74,7 @@ class BasicAuth(_Auth):
     """User name and password (RFC 7617); also for databases."""
 
     type: Annotated[Literal["basic"], Field(description=_TYPE)]
-    username: Annotated[Reference, Field(description="User name: text, or a reference where it is secret too.")]
+    username: Annotated[Value, Field(description="User name: text, or a reference where it is secret too.")]
     password: Annotated[SecretRef, Field(description="The password, as a reference.")]
 
 
@@ -100,7 +96,7 @@ class OAuth2Auth(OAuth2Details, _Auth):
             "`syncline auth login` once."
         ),
     ]
-    client_id: Annotated[Reference, Field(description="Client identifier, as text or a reference.")]
+    client_id: Annotated[Value, Field(description="Client identifier, as text or a reference.")]
     client_secret: Annotated[
         SecretRef | None, Field(description="Client secret, as a reference; public clients have none.")
     ] = None
@@ -122,11 +118,11 @@ class OAuth1Auth(OAuth1Details, _Auth):
     """OAuth 1.0 (RFC 5849): each request is signed."""
 
     type: Annotated[Literal["oauth1"], Field(description=_TYPE)]
-    consumer_key: Annotated[Reference, Field(description="Client identifier: text, or a reference.")]
+    consumer_key: Annotated[Value, Field(description="Client identifier: text, or a reference.")]
     consumer_secret: Annotated[
         SecretRef | None, Field(description="Client secret, as a reference; for the HMAC methods.")
     ] = None
-    token: Annotated[Reference | None, Field(description="Token of the account; absent: none is sent.")] = None
+    token: Annotated[Value | None, Field(description="Token of the account; absent: none is sent.")] = None
     token_secret: Annotated[SecretRef | None, Field(description="Secret of the token, as a reference.")] = None
     private_key: Annotated[SecretRef | None, Field(description="RSA key (PEM) that signs with RSA-SHA1.")] = None
 
@@ -136,7 +132,7 @@ class SessionAuth(SessionDetails, _Auth):
 
     type: Annotated[Literal["session"], Field(description=_TYPE)]
     values: Annotated[
-        dict[Identifier, Reference],
+        dict[Identifier, Value],
         Field(description="What the steps' templates know as auth.NAME: user names as text, secrets as references."),
     ] = {}
 
@@ -145,7 +141,7 @@ class SigV4Auth(SigV4Details, _Auth):
     """AWS Signature Version 4: each request is signed."""
 
     type: Annotated[Literal["aws_sigv4"], Field(description=_TYPE)]
-    access_key_id: Annotated[Reference, Field(description="Access key: text, or a reference.")]
+    access_key_id: Annotated[Value, Field(description="Access key: text, or a reference.")]
     secret_access_key: Annotated[SecretRef, Field(description="Its secret, as a reference; it is never sent.")]
     session_token: Annotated[SecretRef | None, Field(description="Token of temporary credentials, as a reference.")] = (
         None
@@ -183,7 +179,7 @@ class MtlsAuth(_Auth):
 
     type: Annotated[Literal["mtls"], Field(description=_TYPE)]
     username: Annotated[
-        Reference | None,
+        Value | None,
         Field(description="User name, for databases: the user that has to show the certificate, without a password."),
     ] = None
 
@@ -192,7 +188,7 @@ class SshAuth(_Auth):
     """A key pair for SSH (RFC 4252), as for SFTP; with a password alone, `basic` is used."""
 
     type: Annotated[Literal["ssh"], Field(description=_TYPE)]
-    username: Annotated[Reference, Field(description="User name: text, or a reference where it is secret too.")]
+    username: Annotated[Value, Field(description="User name: text, or a reference where it is secret too.")]
     private_key: Annotated[
         SecretRef, Field(description="The private key, as a reference: the text of the file that ssh-keygen writes.")
     ]

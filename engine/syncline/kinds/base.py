@@ -163,3 +163,7 @@ class SecretRef(Spec):
     """A reference to a secret: `{secretRef: {provider: env, key: API_TOKEN}}`."""
 
     secret_ref: Annotated[SecretKey, Field(description="Where the secret is kept; it is read when a run needs it.")]
+
+
+#: A value that isn't secret (a user name, a client id), or a reference.
+Value = str | SecretRef

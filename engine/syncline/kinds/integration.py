@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.auth import Reference as Value
-from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName
+from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName, Value
 from syncline.kinds.connector import Tls
 from syncline.kinds.handling import Handling
 from syncline.kinds.stream import FileStream

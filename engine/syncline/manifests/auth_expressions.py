@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.auth_details import HmacDetails, HttpSignatureDetails, HttpSignatureOffer, SessionDetails
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConnectorSpec
@@ -28,12 +27,15 @@ _IN_STEPS: Final = (*_STEP, "query", "headers", "body", "form")
 def details(manifest: Manifest) -> Iterator[tuple[Path, Spec]]:
     """Every declaration of a way of authenticating in a manifest, with its path."""
     match manifest.spec:
-        case AuthConfigSpec(root=auth):
-            yield ("spec",), auth
         case ConnectorSpec(auth=offers):
             for index, offer in enumerate(offers):
                 if isinstance(offer, Spec):
                     yield ("spec", "auth", index), offer
+        case spec if manifest.key.kind == "AuthConfig":
+            from syncline.kinds.auth import AuthConfigSpec
+
+            assert isinstance(spec, AuthConfigSpec)
+            yield ("spec",), spec.root
         case _:
             pass
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from syncline.kinds.schedule import ScheduleSpec
 from syncline.model.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def check_chains(desired: Desired) -> list[Diagnostic]:
 
 def _links(desired: Desired) -> Iterator[_Link]:
     for manifest in desired.of_kind("Schedule"):
+        from syncline.kinds.schedule import ScheduleSpec
+
         spec = manifest.spec
         if isinstance(spec, ScheduleSpec) and spec.on is not None:
             tenant = manifest.key.tenant

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.drift import Drift
@@ -21,9 +20,7 @@ from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
 from syncline.kinds.reading import Page
-from syncline.kinds.source import SourceSpec
 from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
-from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import TenantSpec
@@ -48,6 +45,10 @@ from syncline.model.notice import NOTICES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from syncline.kinds.auth import AuthConfigSpec
+    from syncline.kinds.source import SourceSpec
+    from syncline.kinds.subscription import SubscriptionSpec
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 SPEC: Final[Path] = ("spec",)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from syncline.kinds import KIND_BY_NAME, KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests import fields
 from syncline.manifests.envelope import Metadata
 from syncline.manifests.text import listed, nearest
@@ -66,7 +66,9 @@ def explain_path(path: str) -> Explanation:
     written as a position, a name or `*`. Raises `Invalid` with a suggestion for what there isn't.
     """
     head, *rest = [step for step in re.split(r"[./]|\[|\]", path) if step]
-    kind = KIND_BY_NAME.get(head) or next((k for k in KINDS if head.lower() in {k.name.lower(), k.plural}), None)
+    kind = KIND_BY_NAME.get(head) or next(
+        (k for k in KIND_BY_NAME.values() if head.lower() in {k.name.lower(), k.plural}), None
+    )
     if kind is None:
         raise _unknown(f"there is no kind {head!r}", nearest(head, KIND_BY_NAME), listed(KIND_BY_NAME))
     if not rest:

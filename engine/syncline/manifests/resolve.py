@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.kinds.auth import AuthConfigSpec, merged, missing
 from syncline.kinds.auth_details import offer_of, offered_types
 from syncline.kinds.connector import ConnectorSpec, Tls
 from syncline.kinds.import_ import ImportSpec
@@ -324,8 +323,11 @@ def _auth(spec: IntegrationSpec, connector: ConnectorSpec, name: str, auth: Mani
                 expected=f"auth: an AuthConfig of type {offered}",
             )
         return
-    if auth is None or not isinstance(auth.spec, AuthConfigSpec):
+    if auth is None:
         return
+    from syncline.kinds.auth import AuthConfigSpec, merged, missing
+
+    assert isinstance(auth.spec, AuthConfigSpec)
     declared = auth.spec.root
     if declared.type not in types:
         yield Problem(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from syncline.kinds import KIND_BY_NAME, KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.envelope import API_VERSION, Metadata
 from syncline.model.kind import Kind
 
@@ -22,7 +22,7 @@ _DEFS: Final = "#/$defs/{model}"
 
 def export(kind: str | None = None) -> dict[str, Any]:
     """The schema of all kinds in one document, or of one kind. KeyError for an unknown kind."""
-    kinds = KINDS if kind is None else (KIND_BY_NAME[kind],)
+    kinds = KIND_BY_NAME.values() if kind is None else (KIND_BY_NAME[kind],)
     definitions = _definitions()
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -63,7 +63,7 @@ def _branch(kind: Kind) -> dict[str, Any]:
 
 @cache
 def _definitions() -> dict[str, Any]:
-    models = [(Metadata, "validation"), *((kind.spec, "validation") for kind in KINDS)]
+    models = [(Metadata, "validation"), *((kind.spec, "validation") for kind in KIND_BY_NAME.values())]
     _, document = models_json_schema(models, by_alias=True, ref_template=_DEFS, schema_generator=_Quiet)  # type: ignore[arg-type]  # a list is invariant
     definitions: dict[str, Any] = document["$defs"]
     return definitions

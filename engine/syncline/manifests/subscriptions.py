@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from syncline.kinds.connector import ConnectorSpec, Tls
-from syncline.kinds.subscription import SubscriptionSpec
 from syncline.manifests.flow import side_of
 from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic
@@ -15,6 +14,7 @@ from syncline.model.notice import NOTICES
 from syncline.sdk.template import Template, TemplateError, compile_template
 
 if TYPE_CHECKING:
+    from syncline.kinds.subscription import SubscriptionSpec
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
     from syncline.model.key import ObjectKey
@@ -33,6 +33,8 @@ def carriers(desired: Desired) -> frozenset[ObjectKey]:
     """The integrations that subscriptions send messages through."""
     found = set()
     for manifest in desired.of_kind("Subscription"):
+        from syncline.kinds.subscription import SubscriptionSpec
+
         spec = manifest.spec
         if isinstance(spec, SubscriptionSpec) and spec.do.notify is not None:
             integration = desired.find(manifest.key.tenant, "Integration", spec.do.notify.integration)
@@ -48,6 +50,8 @@ def carries(side: Side) -> bool:
 
 
 def _findings(desired: Desired, manifest: Manifest) -> Iterator[Diagnostic]:
+    from syncline.kinds.subscription import SubscriptionSpec
+
     spec = manifest.spec
     if not isinstance(spec, SubscriptionSpec):
         return

@@ -1,4 +1,4 @@
-"""What a manifest kind says of itself. The list of kinds is `kinds/__init__.py:KINDS`; everything follows from it."""
+"""What a manifest kind says of itself. Everything follows from the list of kinds, `kinds/__init__.py:KIND_BY_NAME`."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from syncline.kinds.schedule import ScheduleSpec
-from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.manifests.text import nearest
 from syncline.mapping.regex import BadPattern, columnar
@@ -55,6 +53,8 @@ def _detections(manifest: Manifest) -> Iterator[Diagnostic]:
 
 
 def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:
+    from syncline.kinds.schedule import ScheduleSpec
+
     spec = manifest.spec
     if not isinstance(spec, ScheduleSpec) or spec.on is None or spec.on.filter is None:
         return
@@ -64,6 +64,8 @@ def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:
 
 
 def _subscription(manifest: Manifest) -> Iterator[Diagnostic]:
+    from syncline.kinds.subscription import SubscriptionSpec
+
     spec = manifest.spec
     if not isinstance(spec, SubscriptionSpec) or spec.filter is None:
         return

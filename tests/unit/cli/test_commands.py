@@ -95,3 +95,10 @@ def test_validate_loads_nothing_heavy(repository):
     mapping.write_text(mapping.read_text().partition("  tests:")[0], encoding="utf-8")
 
     assert not loaded("validate") & (HEAVY - {"rich"})
+
+
+def test_validate_loads_kinds_that_are_declared(repository):
+    """`validate` imports the fields of no kind of which nothing is declared."""
+    others = {f"syncline.kinds.{name}" for name in ("auth", "schedule", "source", "subscription")}
+
+    assert not loaded("validate") & others

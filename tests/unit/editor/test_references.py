@@ -6,7 +6,7 @@ import pytest
 
 from syncline.editor.cursor import spot_at
 from syncline.editor.references import declared_at, kinds_at
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.load import load_text
 from tests.repository import CUSTOMERS, desired
 
@@ -40,11 +40,11 @@ spec: {connector: helpdesk@^1, auth: desk}
 
 def test_what_may_be_referred_to_is_what_is_referred_to():
     """Of every kind, each reference stands where the kind says so, and means a kind that it says; and no place is idle."""
-    texts = [*CUSTOMERS.values(), MORE, *(kind.example for kind in KINDS)]
+    texts = [*CUSTOMERS.values(), MORE, *(kind.example for kind in KIND_BY_NAME.values())]
     manifests = [manifest for text in texts for manifest in load_text(text, "x.yaml").manifests]
     seen: set[tuple[str, str]] = set()
     for manifest in manifests:
-        kind = next(kind for kind in KINDS if kind.name == manifest.key.kind)
+        kind = KIND_BY_NAME[manifest.key.kind]
         for reference in kind.references(manifest.spec):
             field = ".".join(step for step in reference.path[1:] if isinstance(step, str))
 
@@ -53,7 +53,7 @@ def test_what_may_be_referred_to_is_what_is_referred_to():
 
             seen.add((kind.name, field))
 
-    assert seen == {(kind.name, field) for kind in KINDS for field in kind.refers}
+    assert seen == {(kind.name, field) for kind in KIND_BY_NAME.values() for field in kind.refers}
 
 
 @pytest.mark.parametrize(

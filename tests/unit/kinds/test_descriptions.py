@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_origin
 import pytest
 
 import syncline.kinds
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests import fields
 from syncline.manifests.envelope import Metadata
 from syncline.manifests.schema import export
@@ -26,7 +26,7 @@ def models_in(annotation):
 
 
 def every_model():
-    queue: list[Any] = [Metadata, *(model for kind in KINDS for model in fields.models(kind.spec))]
+    queue: list[Any] = [Metadata, *(model for kind in KIND_BY_NAME.values() for model in fields.models(kind.spec))]
     seen: dict[Any, None] = {}
     while queue:
         model = queue.pop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.format import fmt
 from syncline.manifests.scaffold import files
 from syncline.model.errors import Invalid
@@ -105,7 +105,9 @@ def test_lines_stay_lines():
     assert fmt(before) == 'a:\n  b: {x: 1,\n      y: [2, 3]}\n  c: "one\n    two"\n  d: |\n    text\n      more\n'
 
 
-@pytest.mark.parametrize("content", [k.example for k in KINDS] + [c for n, c in files().items() if n.endswith(".yaml")])
+@pytest.mark.parametrize(
+    "content", [k.example for k in KIND_BY_NAME.values()] + [c for n, c in files().items() if n.endswith(".yaml")]
+)
 def test_what_we_write_is_formatted(content):
     """Examples and the files of `init` are in the layout already."""
     assert fmt(content) == content

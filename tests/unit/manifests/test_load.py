@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.load import from_document, load_text, load_tree, to_document
 from syncline.model.diagnostic import Severity
 from syncline.model.key import ObjectKey
@@ -32,7 +32,7 @@ def only(content):
     return manifest
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KIND_BY_NAME.values(), ids=lambda kind: kind.name)
 def test_examples(kind):
     """The example of every kind is valid, and its document gives the same manifest back."""
     manifest = only(kind.example)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.envelope import Metadata
 from syncline.manifests.schema import export, modeline
 
@@ -30,13 +30,13 @@ def test_every_kind_has_a_branch():
     schema = export()
     branches = {b["if"]["properties"]["kind"]["const"]: b["then"] for b in schema["allOf"]}
 
-    assert set(branches) == {k.name for k in KINDS} == set(schema["properties"]["kind"]["enum"])
+    assert set(branches) == set(KIND_BY_NAME) == set(schema["properties"]["kind"]["enum"])
     assert branches["Sync"]["properties"]["spec"] == {"$ref": "#/$defs/SyncSpec"}
     assert branches["Sync"]["properties"]["metadata"] == {"required": ["tenant"]}
     assert branches["Tenant"]["properties"]["metadata"] == {"not": {"required": ["tenant"]}}
 
 
-@pytest.mark.parametrize("kind", [None, *(k.name for k in KINDS)])
+@pytest.mark.parametrize("kind", [None, *KIND_BY_NAME])
 def test_references_resolve(kind):
     """Every reference inside the document has its definition."""
     schema = export(kind)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from syncline.kinds import KINDS
+from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.secret_refs import HOLDING, secret_refs
 from syncline.policy.rules.secret_places import is_among
 from tests.repository import CUSTOMERS, desired, edited
@@ -142,7 +142,7 @@ def test_patterns_mean_what_they_say(provider, key, good):
 
 def test_kinds_that_may_refer_to_secrets_are_all_known():
     """Those in whose schema there is a reference are looked through, and no others."""
-    found = {kind.name for kind in KINDS if "secretRef" in json.dumps(kind.spec.model_json_schema())}
+    found = {kind.name for kind in KIND_BY_NAME.values() if "secretRef" in json.dumps(kind.spec.model_json_schema())}
 
     assert found == HOLDING
 

@@ -58,13 +58,13 @@ def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: 
 def kind_named(text: str) -> str:
     from difflib import get_close_matches
 
-    from syncline.kinds import KINDS
+    from syncline.kinds import KIND_BY_NAME
 
-    spellings = {spelling.lower(): k.name for k in KINDS for spelling in (k.name, k.plural)}
+    spellings = {spelling.lower(): k.name for k in KIND_BY_NAME.values() for spelling in (k.name, k.plural)}
     found = spellings.get(text.lower())
     if found is None:
         near = get_close_matches(text.lower(), spellings, n=1)
-        hint = f" Did you mean {spellings[near[0]]}?" if near else f" There are {', '.join(k.name for k in KINDS)}."
+        hint = f" Did you mean {spellings[near[0]]}?" if near else f" There are {', '.join(KIND_BY_NAME)}."
         raise click.UsageError(f"There is no kind {text!r}.{hint}")
     return found
 

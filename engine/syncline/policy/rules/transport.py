@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from syncline.kinds.auth import AuthConfigSpec, urls_of
 from syncline.kinds.auth_details import offer_of
 from syncline.kinds.base import camel
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
-from syncline.kinds.subscription import SubscriptionSpec
 from syncline.manifests.locations import filled, servers, settings_of
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.hosts import is_local
@@ -44,10 +42,11 @@ def _urls(manifest: Manifest, spec: IntegrationSpec, connector: Manifest | None)
 
 def _auth_urls(auth: Manifest | None, spec: IntegrationSpec, connector: Manifest | None) -> Iterator[tuple[str, Place]]:
     """Where an AuthConfig, or its connector for it, says that credentials are sent and tokens are got."""
-    if auth is None or not isinstance(auth.spec, AuthConfigSpec):
+    if auth is None or connector is None or not isinstance(connector.spec, ConnectorSpec):
         return
-    if connector is None or not isinstance(connector.spec, ConnectorSpec):
-        return
+    from syncline.kinds.auth import AuthConfigSpec, urls_of
+
+    assert isinstance(auth.spec, AuthConfigSpec)
     declared, offers = auth.spec.root, connector.spec.auth
     for name, url in urls_of(declared, offer_of(offers, declared.type)).items():
         own = name in declared.model_fields_set
@@ -93,6 +92,8 @@ def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpe
 
 def _webhooks(subjects: Subjects) -> Iterator[Violation]:
     for manifest in subjects.desired.of_kind("Subscription"):
+        from syncline.kinds.subscription import SubscriptionSpec
+
         spec = manifest.spec
         if isinstance(spec, SubscriptionSpec) and spec.do.webhook and (host := _plain_host(spec.do.webhook.url)):
             yield Violation(
