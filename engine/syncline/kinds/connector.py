@@ -209,8 +209,8 @@ class Deprecated(Spec):
     ] = False
 
 
-class SystemSpec(Spec):
-    """What every connector declares; all that one of files, databases or mail does."""
+class _Described(Spec):
+    """What every connector declares."""
 
     version: Annotated[
         str,
@@ -238,6 +238,19 @@ class SystemSpec(Spec):
     config: Annotated[ConfigSchema, Field(description="Settings that its integrations give, with their types.")] = (
         ConfigSchema.model_construct()
     )
+
+
+class SystemSpec(_Described):
+    """All that a connector of files, databases or mail declares."""
+
+    auth: Annotated[
+        tuple[AuthType, ...], Field(description="Types of AuthConfig that it accepts; with none, it works without one.")
+    ] = ("none",)
+
+
+class ConnectorSpec(_Described):
+    """A type of system: how it is reached, and what can be read of it."""
+
     auth: Annotated[
         tuple[AuthType | AuthOffer, ...],
         Field(
@@ -245,11 +258,6 @@ class SystemSpec(Spec):
             "none, it also works without one."
         ),
     ] = ("none",)
-
-
-class ConnectorSpec(SystemSpec):
-    """A type of system: how it is reached, and what can be read of it."""
-
     http: Annotated[
         Http | None, Field(description="What all streams of an HTTP API share; the runtime rest needs it.")
     ] = None

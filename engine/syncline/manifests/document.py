@@ -127,19 +127,26 @@ def _version(data: Mapping[str, Any]) -> Problem:
 
 
 def _spec(kind: Kind, root: Node) -> tuple[BaseModel | None, list[Problem]]:
-    data, short = root.data["spec"], kind.short
-    if short is not None and not data.keys() <= {field.alias for field in short.model_fields.values()}:
-        short = None
+    data = root.data["spec"]
     try:
         text = orjson.dumps(data)
-        if short is None:
-            return kind.spec.model_validate_json(text, strict=True), []
-        spec = short.model_validate_json(text, strict=True)
-        return kind.spec.model_construct(spec.model_fields_set, **dict(spec)), []
+        return _by_short_model(kind, data, text) or kind.spec.model_validate_json(text, strict=True), []
     except ValidationError as error:
         return None, problems(error.errors(include_url=False), root, ("spec",), kind.spec)
     except (TypeError, orjson.JSONEncodeError):
         return None, []  # the number is a finding already
+
+
+def _by_short_model(kind: Kind, data: Mapping[str, Any], text: bytes) -> BaseModel | None:
+    """A spec that fits the kind's short model; None where the whole one is to say."""
+    short = kind.short
+    if short is None or not data.keys() <= {field.alias for field in short.model_fields.values()}:
+        return None
+    try:
+        spec = short.model_validate_json(text, strict=True)
+    except ValidationError:
+        return None
+    return kind.spec.model_construct(spec.model_fields_set, **dict(spec))
 
 
 def _scope(kind: Kind, metadata: object) -> Iterator[Problem]:

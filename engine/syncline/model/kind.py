@@ -42,8 +42,8 @@ class Kind(Struct, frozen=True):
     `order` is the phase in which objects of the kind are applied (lower first; deletes run in reverse). `list_keys` are
     the lists of its spec, by dotted path, whose entries are told apart by a field: patches name entries by its value.
     `refers` says what its references may mean, for editors, where nothing is whole yet: kinds by the dotted path of the
-    field; of several, the text begins with one (`Sync/tickets`). `short` is a base of `spec` for what has no other
-    fields: to make the whole model takes a twentieth of a small repository's `validate`.
+    field; of several, the text begins with one (`Sync/tickets`). `short` is a model of fewer and simpler
+    fields, for what fits it: to make the whole one takes a twentieth of a small repository's `validate`.
     """
 
     name: str

@@ -124,6 +124,17 @@ def test_linked_folder(tmp_path):
     assert load_tree(root).files == ("a.yaml",)
 
 
+def test_connector_of_a_system_with_details_of_how_to_authenticate():
+    """What the short model of connectors doesn't know is read by the whole one, which also says what is wrong."""
+    text = "apiVersion: syncline/v1\nkind: Connector\nmetadata: {name: mail}\nspec: {version: 1.0.0, runtime: smtp, auth: [%s]}\n"
+    manifest = only(text % "basic, {type: oauth2, tokenUrl: https://id.example/token}")
+
+    assert manifest.spec.auth[0] == "basic"
+    assert manifest.spec.auth[1].token_url == "https://id.example/token"
+    (wrong,) = load_text(text % "{type: oauth2, tokenUlr: https://id.example/token}", "a.yaml").diagnostics
+    assert (wrong.code, wrong.suggestion) == ("SYN201", "tokenUrl")
+
+
 def test_metadata():
     """Labels, annotations, protection and the former name are on the manifest; the former tenant is the same by default."""
     manifest = only(
