@@ -1,7 +1,8 @@
 """Kills a run, a retry or an apply at its points and repairs it, in real processes; run by the tests as `python -m tests.e2e.crash SPEC`.
 
 SPEC is JSON: `root` (a folder that is ours), `what` (`run`, `retry` or `apply`), `scenario`, and which points to try: every
-`stride`-th from `first`; `twice` kills the repair, too. Prints a JSON line with the outcome of an unbroken one, then
+`stride`-th from `first`; `twice` kills the repair, too. Where it reads several `files`, each commit makes a chapter of
+its checkpoint. Prints a JSON line with the outcome of an unbroken one, then
 one for each point. It forks, so nothing here may use polars before it does.
 """
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from syncline import workflow
-from syncline.executor import commit
+from syncline.executor import chapters, commit
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.engine import Engine
 from syncline.executor.facilities import open_facilities
@@ -58,6 +59,7 @@ class Spec:
     twice: bool = False
     deep: bool = False
     state: str = ""
+    files: int = 1
 
     @property
     def template(self) -> Path:
@@ -183,6 +185,8 @@ def ended(spec: Spec) -> bool:
 def main(text: str) -> None:
     """Tries an unbroken one, then every point."""
     spec = Spec(**json.loads(text))
+    if spec.files > 1:
+        chapters.ROOM = 0
     scenario = house.Scenario(**spec.scenario)
     runs = spec.what != "apply"
     once = {"run": run_once, "retry": retry_once, "apply": apply_once}[spec.what]

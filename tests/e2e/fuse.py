@@ -144,6 +144,7 @@ class FusedRemover(FusedWriter):
         self.write_rendered = fuse.around("writer.write", writer.write_rendered)
         self.write_removing = fuse.around("writer.write_removing", writer.write_removing)
         self.sifts = writer.sifts
+        self.keeps_chapters = writer.keeps_chapters
         self.sift = fuse.around("writer.sift", writer.sift)
         self.see = writer.see
         self.sweep = fuse.around("writer.sweep", writer.sweep)

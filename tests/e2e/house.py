@@ -361,6 +361,7 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
         "totals": {name: counts.get(name) for name in ("read", "written", "rejected", "skipped", "deleted", "absent")},
         "digests": [receipt.get("read_digest"), receipt.get("written_digest")],
         "batches": receipt.get("batches"),
+        "files": receipt.get("file_counts"),
         "rejects": rejects,
         "position": Checkpoint.loads(cursor).position if cursor else None,
         "audit": audit_ok(settings),

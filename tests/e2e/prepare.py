@@ -79,13 +79,27 @@ def _build(spec: Spec, scenario: house.Scenario) -> None:
         house.customers(spec.work, 10, generation=2)
         workflow.run(settings, scenario.key, progress=Silent())
         _note(spec, settings)
-    os.utime(house.customers(spec.work, 40), (1_700_000_000, 1_700_000_000))  # part of a position
+    for path in _apart(house.customers(spec.work, 40), spec.files):
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # part of a position
     if spec.what == "retry":
         workflow.run(settings, scenario.key, progress=Silent())
         fixed = scenario.texts["mapping.yaml"].replace(", check: {format: email}", "")
         house.build(spec.work, {**scenario.texts, "mapping.yaml": fixed})
         workflow.apply(settings, step=lambda _: None)
         _note(spec, settings)
+
+
+def _apart(path: Path, files: int) -> list[Path]:
+    """The file as several, which have as many lines each."""
+    if files == 1:
+        return [path]
+    head, *lines = path.read_text().splitlines(keepends=True)
+    path.unlink()
+    each = -(-len(lines) // files)
+    found = [path.with_name(f"customers-{number}.csv") for number in range(files)]
+    for number, one in enumerate(found):
+        one.write_text(head + "".join(lines[number * each : (number + 1) * each]))
+    return found
 
 
 def _note(spec: Spec, settings: Settings) -> None:

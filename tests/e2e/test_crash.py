@@ -107,6 +107,16 @@ def test_an_import_that_is_killed_while_it_validates_ends_like_one_that_was_not(
     agrees(same(tmp_path, "run", {"write": "append", "kind": "Import"}, stride=7, first=4), "append")
 
 
+@pytest.mark.parametrize(("write", "stride"), [("append", 13), ("upsert", 29), ("replace", 31)])
+@pytest.mark.slow
+def test_an_import_of_several_files_that_is_killed_tells_the_records_of_each_once(tmp_path, write, stride):
+    """A sample of points, inside transactions too, where each commit makes a chapter of the checkpoint."""
+    lines = same(tmp_path, "run", {"write": write, "kind": "Import"}, stride=stride, first=6, deep=True, files=8)
+    agrees(lines, write)
+    (files,) = {json.dumps(line["outcome"]["files"]) for line in lines}
+    assert [each["read"] for each in json.loads(files).values()] == [6, 6, 6, 6, 6, 6, 6, 0]
+
+
 @pytest.mark.parametrize(
     ("way", "write", "stride"),
     [

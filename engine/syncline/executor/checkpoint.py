@@ -15,11 +15,15 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from syncline.executor.chapters import Chapters, Growing, files_of, of_files, over, read
 from syncline.executor.sums import added
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, FileCounts, with_counts
+from syncline.sdk.chapters import apart, together
 
 _VERSION = 1
+#: Of a text that isn't whole without its chapters: earlier programs are to refuse it.
+_IN_CHAPTERS = 2
 #: The digest of a chain that nothing was added to.
 START = "0" * 64
 #: Notes that a checkpoint holds at most: it is written with every batch.
@@ -36,7 +40,8 @@ class Checkpoint(Struct, frozen=True):
     came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
     are those that control totals ask for, exactly, as text. `unsure` says why what the run didn't come to may be there
     all the same. `noted` are the batches, from the first one on without a gap, whose keys the destination noted.
-    `files` has the records of each file, where the source tells of which one they are.
+    `files` has the records of each file, where the source tells of which one they are. `chapters` is what the
+    destination keeps beside it.
     """
 
     flow: str
@@ -60,31 +65,58 @@ class Checkpoint(Struct, frozen=True):
     unsure: str = ""
     noted: int = 0
     files: dict[str, FileCounts] = field(default_factory=dict)
+    chapters: Chapters = Chapters()
 
     def dumps(self) -> str:
-        """As compact JSON."""
-        plain = {name: getattr(self, name) for name in _FIELDS} | {"counts": self.counts.to_json()}
-        if not self.restored:
-            del plain["restored"]
-        if not self.noted:
-            del plain["noted"]
-        # With each batch, of all files so far: as short as can be.
-        plain["files"] = {name: (each.read, each.rejected, each.skipped) for name, each in self.files.items()}
-        if not self.files:
-            del plain["files"]
-        return json.dumps({"version": _VERSION, **plain}, separators=(",", ":"), ensure_ascii=False)
+        """As compact JSON, whole."""
+        return _text({"version": _VERSION, **_plain(self)})
+
+    def kept(self) -> str:
+        """As the destination keeps it: without what is in its chapters, until the run is done."""
+        chapters = self.chapters
+        if self.done or not chapters.count:
+            return together(self.dumps(), {}, anew=bool(chapters.count or chapters.anew))
+        since = chapters.since or self._growing().since(chapters.told)
+        position = self.position
+        if position is not None and "done" in position:
+            position = position | {"done": since.done}
+        short = replace(self, position=position, before=since.before, files=since.files)
+        text = _text({"version": _IN_CHAPTERS, **_plain(short), "chapters": (chapters.first, chapters.last)})
+        return together(text, {chapters.last: chapters.fresh} if chapters.fresh else {}, anew=chapters.anew)
+
+    def turned(self) -> Checkpoint:
+        """With one more chapter, where it has become long."""
+        return replace(self, chapters=self.chapters.turned(self._growing()))
+
+    def settled(self) -> Checkpoint:
+        """Once the destination has it."""
+        return replace(self, chapters=self.chapters.settled())
+
+    def _growing(self) -> Growing:
+        done = self.position.get("done") if self.position is not None else None
+        return Growing(done if isinstance(done, Mapping) else {}, self.files, self.before)
 
     @classmethod
     def loads(cls, text: str) -> Checkpoint:
-        """Reads it back; `Invalid` for what this version didn't write."""
+        """Reads it back, with its chapters; `Invalid` for what this version didn't write."""
         try:
-            data = json.loads(text)
-            if data.pop("version") != _VERSION:
+            head, _, there = apart(text)
+            data = json.loads(head)
+            version = data.pop("version")
+            if version != (_IN_CHAPTERS if "chapters" in data else _VERSION):
                 msg = "another version"
                 raise ValueError(msg)
             notes = tuple(data.get("notes", ()))
-            files = {name: FileCounts(*map(int, each)) for name, each in data.get("files", {}).items()}
-            return cls(**{**data, "counts": Counts(**data["counts"]), "notes": notes, "files": files})
+            if "chapters" in data:
+                chapters = read(there, data.pop("chapters"))
+                whole = chapters.told + Growing.from_json({**data, **(data["position"] or {})})
+                data |= {"before": whole.before, "files": whole.files}
+                if data["position"] is not None and "done" in data["position"]:
+                    data["position"] |= {"done": whole.done}
+            else:
+                chapters = over(there)
+                data["files"] = files_of(data.get("files", {}))
+            return cls(**{**data, "counts": Counts(**data["counts"]), "notes": notes, "chapters": chapters})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Invalid(
                 f"the checkpoint at the destination can't be read ({error})",
@@ -133,6 +165,18 @@ class Checkpoint(Struct, frozen=True):
 
 
 _FIELDS = Checkpoint.__struct_fields__
+_SELDOM = ("restored", "noted", "files")
+
+
+def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What every text has, but for its version; nothing of what there isn't."""
+    plain = {name: getattr(checkpoint, name) for name in _FIELDS if name != "chapters"}
+    plain |= {"counts": checkpoint.counts.to_json(), "files": of_files(checkpoint.files)}
+    return {name: value for name, value in plain.items() if value or name not in _SELDOM}
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
 
 def chain(previous: str, digest: bytes) -> str:

@@ -22,6 +22,7 @@ from syncline.executor.sums import sums_of
 from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event
 from syncline.model.latency import Latencies
+from syncline.sdk.chapters import Chaptered
 from syncline.sdk.destination import (
     BLAMED,
     Deleting,
@@ -154,12 +155,14 @@ class Committer:
         keep_rejects(self.facilities, self.key, after, prepared)
         if prepared.sight is not None:
             _sweeping(self.writer, self.key).see(prepared.sight.keys)
+        if offers(self.writer, Chaptered) and self.writer.keeps_chapters:
+            after = after.turned()
         if prepared.gone is None:
-            text = after.dumps()
+            text = after.kept()
             after = counted(after, self._write(prepared, text))
         else:
             text, after = self._remove(prepared, prepared.gone, after)
-        self.last = after
+        self.last = after = after.settled()
         if after.done:
             self._ended = text
         return after
@@ -234,7 +237,7 @@ class Committer:
             check_deletes(self.guards, before + deleted, lambda: before + there())
 
         def checkpoint(deleted: int) -> str:
-            return structs.replace(after, counts=structs.replace(after.counts, deleted=before + deleted)).dumps()
+            return structs.replace(after, counts=structs.replace(after.counts, deleted=before + deleted)).kept()
 
         rendered = prepared.rendered or Rendered(prepared.frame)
         written = self.writer.write_removing(rendered, Removal(keys, self.mark, allow), checkpoint)
@@ -245,7 +248,7 @@ class Committer:
         done = structs.replace(end, done=True)
         if self.sweeps:
             return self._sweep(done)
-        return counted(done, self.writer.finish(self._ended or done.dumps()))
+        return counted(done, self.writer.finish(self._ended or done.kept()))
 
     def _sweep(self, done: Checkpoint) -> Checkpoint:
         """Deletes what the run didn't come to as it ends, unless that may be there all the same."""
@@ -261,7 +264,7 @@ class Committer:
             return structs.replace(done, counts=structs.replace(done.counts, absent=deleted))
 
         writer = _sweeping(self.writer, self.key)
-        return swept(writer.sweep(None if done.unsure else allow, lambda deleted: swept(deleted).dumps()))
+        return swept(writer.sweep(None if done.unsure else allow, lambda deleted: swept(deleted).kept()))
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that isn't committed."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from syncline.executor.chapters import Chapters, over
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.undone import refuse_halfway
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import rfc3339
 from syncline.model.run import TRANSITIONS, RunState
 from syncline.planner.position import position_digest
+from syncline.sdk.chapters import apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +92,8 @@ def start_of(
     A new run takes over the id of one that was stopped before its first commit.
     """
     basis = position_digest(flow)
-    fresh = Checkpoint(name, new_run_id(), basis, started=rfc3339(), mapping=flow.mapping.digest)
+    chapters = over(apart(saved)[2]) if saved is not None else Chapters()
+    fresh = Checkpoint(name, new_run_id(), basis, started=rfc3339(), mapping=flow.mapping.digest, chapters=chapters)
     if full_refresh:
         return fresh
     previous = None if saved is None else replace(Checkpoint.loads(saved), flow=name)  # it may have had another

@@ -21,8 +21,9 @@ from msgspec import Struct
 
 from syncline.model.errors import Again, Invalid
 from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.chapters import Chaptered
 from syncline.sdk.conformance import Broken, require
-from syncline.sdk.destination import BLAMED, Destination, Sifting, Target, WriteMode, Written
+from syncline.sdk.destination import BLAMED, Destination, Sifting, Target, WriteMode, Writer, Written
 from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.offers import offers
@@ -301,6 +302,46 @@ def checkpoints_move_and_are_forgotten(case: DestinationCase) -> None:
     require(len(_rows(case)) == 1, "forgetting a checkpoint changed the rows")
 
 
+def chapters_are_kept_beside_a_checkpoint(case: DestinationCase) -> None:
+    """Each once, in the order of their numbers, until a text has them go; they move and are forgotten with the flow."""
+    mode = case.modes[0]
+    destination = case.open()
+    try:
+        writer = destination.open(_target(mode))
+        if not _keeps_chapters(writer):
+            return
+        for text, expected in (
+            ("a\n1 x", "a\n1 x"),
+            ("b", "b\n1 x"),
+            ("c\n2 y", "c\n1 x\n2 y"),
+            ("d\n0\n3 z", "d\n3 z"),
+            *(
+                (f"e\n{number} z", "\n".join(("e", *(f"{n} z" for n in range(3, number + 1)))))
+                for number in range(4, 12)
+            ),
+        ):
+            writer.write(sample([]), text)
+            require(_checkpoint(case) == expected, f"after {text!r}, the checkpoint is {_checkpoint(case)!r}")
+        others = Target(_FLOW + "-2", "run9", _STREAM, EVERY_TYPE, mode)
+        destination.move(_FLOW, others.flow)
+        require(_checkpoint(case) is None, "a moved checkpoint is still under its old name")
+        require(_checkpoint(case, others.flow) == expected, "chapters don't move with the checkpoint")
+        destination.move(others.flow, _FLOW)
+        writer.finish("f\n0")
+        require(_checkpoint(case) == "f", f"at the end, the checkpoint is {_checkpoint(case)!r}")
+        if mode != "replace":
+            writer.write(sample([]), "g\n1 x")
+            destination.forget(_FLOW)
+            writer.write(sample([]), "h")
+            require(_checkpoint(case) == "h", "a chapter of a forgotten checkpoint is there")
+    finally:
+        destination.close()
+
+
+def _keeps_chapters(writer: Writer) -> bool:
+    return offers(writer, Chaptered) and writer.keeps_chapters
+
+
 def schemas_grow_and_nothing_else(case: DestinationCase) -> None:
     """A new column is added and is null in old rows; a column that now has another type is Invalid and stays."""
     if case.modes == ("replace",):
@@ -412,6 +453,7 @@ DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     replaces_at_the_end_only,
     a_replacing_run_continues,
     checkpoints_move_and_are_forgotten,
+    chapters_are_kept_beside_a_checkpoint,
     schemas_grow_and_nothing_else,
     flows_are_kept_apart,
     a_lost_answer_has_one_effect,

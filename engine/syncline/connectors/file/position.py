@@ -14,7 +14,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from msgspec import Struct, field
 
@@ -34,6 +34,11 @@ class Done(Struct, frozen=True):
     at: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for a position."""
+        plain = {"size": self.size, "mtime": self.mtime, "digest": self.digest, "at": dict(self.at)}
+        return plain | ({"version": self.version} if self.version else {})
+
 
 class Progress(Struct, frozen=True):
     """What was read, and where to continue."""
@@ -43,28 +48,44 @@ class Progress(Struct, frozen=True):
     at: Mapping[str, int] = field(default_factory=dict)
     upto: int = 0
     mark: str = ""
+    plain: Mapping[str, Any] = field(default_factory=dict)  # `done` as plain data, which isn't made again each time
+
+    def read_to_its_end(self, name: str, done: Done, most: int | None = None) -> Progress:
+        """With one more file, which is the last; of them, no more than `most` are remembered."""
+        known, plain = dict(self.done), dict(self.plain)
+        for mapping in (known, plain):
+            mapping.pop(name, None)
+        known[name], plain[name] = done, done.to_json()
+        while most is not None and len(known) > most:
+            first = next(iter(known))
+            del known[first], plain[first]
+        return Progress(known, plain=plain)
+
+    def reading(self, name: str, at: Mapping[str, int], upto: int, mark: str) -> Progress:
+        """In the middle of a file."""
+        return Progress(self.done, name, at, upto, mark, self.plain)
+
+    def between(self) -> Progress:
+        """In the middle of none."""
+        return Progress(self.done, plain=self.plain)
 
     def to_json(self) -> Position:
         """Plain data, for a batch's position."""
-        done = {
-            n: {"size": d.size, "mtime": d.mtime, "digest": d.digest, "at": dict(d.at)}
-            | ({"version": d.version} if d.version else {})
-            for n, d in self.done.items()
-        }
         if not self.file:
-            return {"done": done}
-        return {"file": self.file, "at": dict(self.at), "upto": self.upto, "mark": self.mark, "done": done}
+            return {"done": self.plain}
+        return {"file": self.file, "at": dict(self.at), "upto": self.upto, "mark": self.mark, "done": self.plain}
 
     @classmethod
     def from_json(cls, position: Position | None) -> Progress:
         """Reads a position; Invalid if it isn't one of ours."""
         try:
             found = dict(position or {})
+            plain = found.pop("done", {})
             done = {
                 str(n): Done(int(d["size"]), int(d["mtime"]), d["digest"], d["at"], d.get("version", ""))
-                for n, d in found.pop("done", {}).items()
+                for n, d in plain.items()
             }
-            return cls(done=done, **found)
+            return cls(done=done, plain=plain, **found)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise Invalid(
                 "the checkpoint isn't a position in files",

@@ -96,7 +96,7 @@ class FileSource:
             found = self._files[name]
             with self._opened(found) as opening:
                 if opening is None:
-                    progress = Progress(progress.done) if progress.file == name else progress
+                    progress = progress.between() if progress.file == name else progress
                 else:
                     file, content = opening
                     for piece in self._pieces(file, content, progress):
@@ -183,14 +183,13 @@ class FileSource:
     def _after(self, file: OpenFile, content: OpenFile, piece: Piece, progress: Progress) -> Progress:
         """Where reading stands after a piece."""
         if not piece.last:
-            return Progress(progress.done, file.name, piece.at, piece.upto, content.mark(piece.upto))
+            return progress.reading(file.name, piece.at, piece.upto, content.mark(piece.upto))
         file.finished()
         digest = self._digest(file) if self._digested and not file.version else ""
         grows = self._incremental and piece.growable and digest and content is file
         done = Done(file.size, file.mtime, digest, piece.at if grows else {}, file.version)
-        known = {**{name: was for name, was in progress.done.items() if name != file.name}, file.name: done}
         # A place that tells what is new needs to be remembered for as long only as it may tell of something twice.
-        return Progress(dict(list(known.items())[-REMEMBERED:]) if self._fed is not None else known)
+        return progress.read_to_its_end(file.name, done, REMEMBERED if self._fed is not None else None)
 
     def _digest(self, file: OpenFile) -> str:
         """The digest of a whole file; of an archive, once for all of its members."""

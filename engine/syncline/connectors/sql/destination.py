@@ -20,6 +20,7 @@ from syncline.connectors.sql.table import Table, keyed, missing, narrow, refusin
 from syncline.connectors.sql.undoing import undo
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid, Stalled
+from syncline.sdk.chapters import together
 from syncline.sdk.destination import Allow, Fence, Target
 from syncline.sdk.observation import Observation
 from syncline.sdk.offers import offers
@@ -64,7 +65,7 @@ class SqlDestination:
         if self._ledger.ready():
             with self._database.transaction():
                 self._check_fence(flow)
-                self._ledger.save(flow, run, checkpoint)
+                self._ledger.save(flow, run, together(checkpoint, {}, anew=True))
 
     def move(self, previous: str, flow: str) -> None:
         """Renames the checkpoint of a flow; one that `flow` already has is replaced."""

@@ -35,7 +35,8 @@ def leave(database: Database, stream: str, flow: str, *, shared: bool = False) -
     with database.transaction():
         database.lock_tables()
         for table in filter(database.exists, _BY_FLOW):
-            database.execute(f"DELETE FROM {database.place}{quoted(table)} WHERE flow = $1", (flow,))
+            where, named = ledger.of_flow(flow)
+            database.execute(f"DELETE FROM {database.place}{quoted(table)} WHERE {where}", named)
         for table in filter(database.exists, _BY_TABLE):
             for name in names:
                 database.execute(f"DELETE FROM {database.place}{quoted(table)} WHERE table_name = $1", (name,))

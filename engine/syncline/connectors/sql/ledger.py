@@ -1,6 +1,7 @@
 """Our own three tables beside the data: checkpoints of flows, replacements that are under way, and our tables.
 
-`_syncline_checkpoints` has one row a flow, written in the transaction that writes the rows it speaks of.
+`_syncline_checkpoints` has one row a flow, written in the transaction that writes the rows it speaks of, and one for
+each of its chapters (`sdk/chapters.py`), whose `flow` has the chapter's number behind it.
 `_syncline_replacing` has one row a table whose new content is being gathered: by which flow and run. Writing to that
 new content holds the row, so that of two runs which replace one table, the earlier finds out at its next write.
 `_syncline_tables` has one row a table that a flow made or took over. Where the other two are older, a row for `*` says
@@ -15,6 +16,7 @@ from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.names import quoted
 from syncline.model.errors import Waiting
 from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.chapters import apart, together
 
 CHECKPOINTS = "_syncline_checkpoints"
 REPLACING = "_syncline_replacing"
@@ -27,6 +29,13 @@ _MADE = {
     CHECKPOINTS: ("flow", "run", "checkpoint", "updated"),
     REPLACING: ("table_name", "flow", "run"),
 }
+_CHAPTER = "#"  # no character of a flow's name
+
+
+def of_flow(flow: str, and_: str = "flow = $1 OR") -> tuple[str, tuple[str, str]]:
+    """A condition, and its parameters, for the row of a flow and those of its chapters; or for what `and_` says."""
+    chapter = flow + _CHAPTER
+    return f"{and_} substr(flow, 1, {len(chapter)}) = $2", (flow, chapter)
 
 
 class Ledger:
@@ -80,14 +89,28 @@ class Ledger:
         return table.lower() if self._database.folds else table
 
     def read(self, flow: str) -> tuple[str, str] | None:
-        """Run and checkpoint of a flow."""
+        """Run and checkpoint of a flow, with its chapters."""
         if not self.ready():
             return None
-        rows = self._database.execute(f"SELECT run, checkpoint FROM {self._checkpoints} WHERE flow = $1", (flow,))
-        return (rows[0][0], rows[0][1]) if rows else None
+        where, names = of_flow(flow)
+        found = self._database.execute(f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE {where}", names)
+        rows = {name: (run, text) for name, run, text in found}
+        if flow not in rows:
+            return None
+        run, head = rows.pop(flow)
+        return run, together(head, {int(name.rpartition(_CHAPTER)[2]): text for name, (_, text) in rows.items()})
 
     def save(self, flow: str, run: str, checkpoint: str) -> None:
         """Sets the checkpoint of a flow."""
+        head, anew, chapters = apart(checkpoint)
+        self._set(flow, run, head)
+        if anew:
+            where, names = of_flow(flow, "flow <> $1 AND")
+            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE {where}", names)
+        for number, chapter in chapters.items():
+            self._set(f"{flow}{_CHAPTER}{number}", run, chapter)
+
+    def _set(self, flow: str, run: str, checkpoint: str) -> None:
         self._database.execute(
             f"INSERT INTO {self._checkpoints} (flow, run, checkpoint, updated) VALUES ($1, $2, $3, $4)"
             f" {self._database.or_set('flow', 'run', 'checkpoint', 'updated')}",
@@ -96,18 +119,20 @@ class Ledger:
 
     def delete(self, flow: str, run: str | None = None) -> None:
         """Deletes the checkpoint of a flow; with `run`, only one that this run left."""
-        if run is None:
-            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE flow = $1", (flow,))
-        else:
-            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE flow = $1 AND run = $2", (flow, run))
+        found = self.read(flow)
+        if found is not None and run in {None, found[0]}:
+            where, names = of_flow(flow)
+            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE {where}", names)
 
     def move(self, previous: str, flow: str) -> None:
         """Gives the checkpoint of `previous` to `flow`."""
-        if self.read(previous) is None:
+        if (found := self.read(previous)) is None:
             return
-        self.delete(flow)
-        for table in (self._checkpoints, self._replacing):
-            self._database.execute(f"UPDATE {table} SET flow = $1 WHERE flow = $2", (flow, previous))
+        run, checkpoint = found
+        self.delete(previous)
+        head, _, chapters = apart(checkpoint)
+        self.save(flow, run, together(head, chapters, anew=True))
+        self._database.execute(f"UPDATE {self._replacing} SET flow = $1 WHERE flow = $2", (flow, previous))
 
     def replacer(self, table: str) -> tuple[str, str] | None:
         """Flow and run that gather the new content of a table, locked until the transaction ends."""

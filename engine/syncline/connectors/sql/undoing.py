@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.reversal import Reversal
 from syncline.model.errors import Invalid
+from syncline.sdk.chapters import together
 from syncline.sdk.reversal import Undoing, Undone
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def undo(database: Database, ledger: Ledger, check: Callable[[], None], undoing:
             undoing.advanced(found.deleted + found.restored + found.touched + found.gone)
             images.drop(undoing.run)
             check()
-            ledger.save(undoing.flow, undoing.by, undoing.checkpoint(found))
+            ledger.save(undoing.flow, undoing.by, together(undoing.checkpoint(found), {}, anew=True))
             if undoing.dry:
                 raise _TakenBack
     except _TakenBack:

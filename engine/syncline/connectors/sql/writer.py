@@ -150,6 +150,11 @@ class SqlWriter:
             raise _TriedError
         return None if found is None else [Refusal(row, breach.column, breach.message) for row, breach in found]
 
+    @property
+    def keeps_chapters(self) -> bool:
+        """They are rows beside the checkpoint's; see `Chaptered`."""
+        return True
+
     def see(self, keys: pl.DataFrame) -> None:
         """Notes keys for the next write; see `Sweeping.see`."""
         if self._seen is None:
