@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncline.connectors.sql.straight import WORTHWHILE
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.sdk.destination import BLAMED, Removal, Sifting, Written
 from syncline.sdk.offers import offers
@@ -287,6 +288,24 @@ def test_a_trigger_of_a_statement_is_no_row(server: Place):
     with pytest.raises(Invalid, match="closed today"):
         writer.write(people(*ROWS), "1")
     assert writer.sift(people(*ROWS), None, None) == []
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("rows", [3, WORTHWHILE + 3])
+def test_rows_that_a_trigger_leaves_out_are_counted_as_what_they_are(server, tmp_path, mode, kept, rows):
+    """One that returns NULL refuses nothing, and yet the row isn't there: it is neither new nor unchanged."""
+    made(server)
+    silent = "CREATE FUNCTION silent() RETURNS trigger LANGUAGE plpgsql AS"
+    server.execute(f"{silent} 'BEGIN IF NEW.total < 0 THEN RETURN NULL; END IF; RETURN NEW; END'")
+    server.execute("CREATE TRIGGER silent BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION silent()")
+    keys = KeyRing.open(tmp_path / "keys").envelope("acme")
+    writer = opened(server, mode, run="run-1", keeping=Keeping(3600, keys.seal) if kept else None)
+    frame = people(*((n, "x", "-1.00" if n % 3 == 0 else "1.00") for n in range(1, rows + 1)))
+    left = sum(n % 3 == 0 for n in range(1, rows + 1))
+    assert writer.write(frame, "1") == Written(rows - left, left_out=left)
+    if mode == "upsert":
+        assert writer.write(frame, "2") == Written(0, unchanged=rows - left, left_out=left)
 
 
 #: A trigger of each dialect but PostgreSQL, by what it raises.

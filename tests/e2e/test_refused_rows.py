@@ -220,3 +220,25 @@ def test_kills_while_rows_are_refused_are_repaired(tmp_path, postgres_url, write
     assert any("writer.sift" in line["within"] for line in found)
     places = [reject for reject in found[0]["outcome"]["rejects"] if reject[2] == "constraint"]
     assert places
+
+
+@pytest.mark.parametrize("write", ["upsert", "append"])
+def test_rows_that_a_trigger_leaves_out_are_told_on_the_receipt(tmp_path, postgres_url, schema, write):
+    """They are no rejects, since nobody says which they are, and neither inserted nor unchanged."""
+    scenario = Scenario(write, postgres_url, schema)
+    table(scenario)
+    place = f'"{schema}".customers'
+    execute(
+        postgres_url,
+        f'CREATE FUNCTION "{schema}".silent() RETURNS trigger LANGUAGE plpgsql AS'
+        " 'BEGIN IF NEW.balance < 0 THEN RETURN NULL; END IF; RETURN NEW; END'",
+    )
+    execute(
+        postgres_url,
+        f'CREATE TRIGGER silent BEFORE INSERT ON {place} FOR EACH ROW EXECUTE FUNCTION "{schema}".silent()',
+    )
+    lines(tmp_path, *(f"{n},N,c@example.com,{-n if n % 2 else n},1990-01-01" for n in range(11, 18)))
+    settings = applied(tmp_path, scenario)
+    receipt = workflow.run(settings, scenario.key, progress=Silent()).receipt
+    assert (receipt.counts.written, receipt.counts.inserted, receipt.counts.unchanged) == (7, 3, 0)
+    assert "4 rows were sent and aren't in the table: a trigger of it left them out without an error" in receipt.notes

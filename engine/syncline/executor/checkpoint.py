@@ -40,7 +40,8 @@ class Checkpoint(Struct, frozen=True):
     came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
     are those that control totals ask for, exactly, as text. `unsure` says why what the run didn't come to may be there
     all the same. `noted` are the batches, from the first one on without a gap, whose keys the destination noted.
-    `files` has the records of each file, where the source tells of which one they are. `chapters` is what the
+    `files` has the records of each file, where the source tells of which one they are. `left_out` counts rows
+    that were sent and aren't there: see `sdk.destination.Written`. `chapters` is what the
     destination keeps beside it.
     """
 
@@ -65,6 +66,7 @@ class Checkpoint(Struct, frozen=True):
     unsure: str = ""
     noted: int = 0
     files: dict[str, FileCounts] = field(default_factory=dict)
+    left_out: int = 0
     chapters: Chapters = Chapters()
 
     def dumps(self) -> str:
@@ -165,7 +167,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 _FIELDS = Checkpoint.__struct_fields__
-_SELDOM = ("restored", "noted", "files")
+_SELDOM = ("restored", "noted", "files", "left_out")
 
 
 def _plain(checkpoint: Checkpoint) -> dict[str, Any]:

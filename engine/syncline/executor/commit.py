@@ -375,6 +375,7 @@ def counted(checkpoint: Checkpoint, written: Written | None) -> Checkpoint:
     counts = checkpoint.counts
     return structs.replace(
         checkpoint,
+        left_out=checkpoint.left_out + written.left_out,
         counts=structs.replace(
             counts,
             inserted=counts.inserted + written.inserted,

@@ -68,6 +68,7 @@ def finish(run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, 
         notes=(
             *_untold(done.counts),
             *_suppressed(done.counts),
+            *_left_out(done),
             *_unswept(done),
             *_unread(run.flow, done),
             *confirmed(run.guards, done),
@@ -233,6 +234,14 @@ def _accounting(receipt: Receipt) -> dict[str, Detail]:
     if receipt.files:
         told["files"] = sorted(receipt.files.values())[:_MOST_DIGESTS]
     return told
+
+
+def _left_out(done: Checkpoint) -> tuple[str, ...]:
+    """A note where rows aren't there that nothing refused."""
+    if not done.left_out:
+        return ()
+    rows = "1 row was sent and isn't" if done.left_out == 1 else f"{done.left_out:,} rows were sent and aren't"
+    return (f"{rows} in the table: a trigger of it left them out without an error",)
 
 
 def _unswept(done: Checkpoint) -> tuple[str, ...]:

@@ -64,16 +64,20 @@ class Target(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """What a write did. `inserted + updated + unchanged + deleted` is the number of rows, and of keys to delete, given.
+    """
+    What a write did. `inserted + updated + unchanged + deleted + left_out` is the number of rows, and of keys to
+    delete, given. `left_out` are rows that aren't there, though nothing refused them: a trigger may do that without a
+    word.
 
     >>> Written(inserted=2, unchanged=1)
-    Written(inserted=2, updated=0, unchanged=1, deleted=0)
+    Written(inserted=2, updated=0, unchanged=1, deleted=0, left_out=0)
     """
 
     inserted: int
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    left_out: int = 0
 
 
 class Refusal(Struct, frozen=True):

@@ -254,14 +254,23 @@ class PostgresDatabase:
             return written
         stage, given = self.staged("stage", rows, schema)
         ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
-        return self.merged(table, given, Written(inserted, updated, given - inserted - updated))
+        return self.merged(table, stage, schema, given, inserted, updated)
 
     def likely_new(self, table: str, rows: Rendered) -> bool:
         """Whether rows are worth copying straight into a table; see `straight.py`."""
         return self._straight.worth_trying(table, rows.frame.height, lambda: self._empty(table))
 
-    def merged(self, table: str, given: int, written: Written) -> Written:
-        """What became of so many rows that were merged, which tells what to do with the next."""
+    def merged(self, table: str, stage: str, schema: Schema, given: int, inserted: int, updated: int) -> Written:
+        """
+        What became of the rows of a staging table that were merged, which tells what to do with the next. A trigger may
+        leave out rows that are new, by returning NULL; of those that are there, such a one leaves what they are.
+        """
+        left_out = 0
+        if same := given - inserted - updated:
+            there = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in schema.key)
+            place = self.place + quoted(table)
+            ((left_out,),) = self.execute(_LEFT_OUT.format(stage=stage, place=place, there=there), (place,))
+        written = Written(inserted, updated, same - left_out, left_out=left_out)
         self._straight.merged(table, given, written)
         return written
 
@@ -402,7 +411,7 @@ class PostgresDatabase:
                 self._straight.refused(table)
                 return None
         self.execute("RELEASE SAVEPOINT straight")
-        return Written(inserted, unchanged=rows.frame.height - inserted)
+        return Written(inserted, left_out=rows.frame.height - inserted)
 
     def staged(self, use: str, rows: Rendered, schema: Schema) -> tuple[str, int]:
         """Copies rows into a staging table of this transaction, one for each use; its name, and how many they are."""
@@ -426,6 +435,13 @@ class PostgresDatabase:
 
 
 #: Indexes of a table by what they are: the end of their definition, from its access method on.
+#: Rows that were to be inserted and aren't there. Without a trigger that may have left them out, none is looked for.
+_LEFT_OUT = """
+SELECT count(*) FROM pg_temp.{stage} AS s
+WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger
+              WHERE tgrelid = CAST($1 AS regclass) AND NOT tgisinternal AND tgtype & 7 = 7)
+  AND NOT EXISTS (SELECT FROM {place} AS t WHERE {there})
+"""
 INDEXES = """
 SELECT pg_catalog.substring(d, pg_catalog.strpos(d, ' USING ')) || i.indisprimary || i.indisunique, c.relname
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid, pg_catalog.pg_get_indexdef(c.oid) d

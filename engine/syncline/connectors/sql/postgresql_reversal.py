@@ -59,8 +59,7 @@ class PostgresReversal:
         # The end of a line doesn't stand in a value as it is.
         if updated != before.count(b"\n"):
             raise Again(f"somebody else wrote to rows of table {table!r} meanwhile", code="SYN488", after=0.0)
-        written = database.merged(table, given, Written(inserted, updated, given - inserted - updated))
-        return written, before, after.encode()
+        return database.merged(table, stage, schema, given, inserted, updated), before, after.encode()
 
     def _copied(
         self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]

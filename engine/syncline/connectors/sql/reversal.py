@@ -51,7 +51,7 @@ class Noting:
             written, before, after = self._dialect.merge(target.stream, rows, target.schema, self._columns)
         elif rows.frame.height:
             count, after = self._dialect.append(target.stream, rows, target.schema, self._columns)
-            written = Written(count)
+            written = Written(count, left_out=rows.frame.height - count)
         image = Image(self._columns, self._key, before, after)
         self._images.keep(target.run, target.stream, image, written.inserted, written.updated, self._keeping)
         return written

@@ -112,7 +112,8 @@ class SqlWriter:
             elif frame.height and keyed(self._target):
                 written = self._database.merge(self._table, rendered, self._target.schema)
             elif frame.height:
-                written = Written(self._database.append(self._table, rendered, self._target.schema))
+                there = self._database.append(self._table, rendered, self._target.schema)
+                written = Written(there, left_out=frame.height - there)
             self._save(checkpoint)
         self._saved = checkpoint
         return replace(written, updated=written.updated + superseded)
