@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
+from syncline.model.errors import Invalid
+
 #: Each has ASCII where ASCII is, and no line end, quote or comma within a character: files are cut into records before
 #: they are decoded. That leaves out the ones with shift states (ISO-2022, HZ, UTF-7), EBCDIC, and UTF-16.
 Encoding = Literal[
@@ -71,6 +73,16 @@ def mark_of(encoding: str, data: bytes) -> bytes:
     """
     mark = _MARKS.get(encoding, b"")
     return mark if data.startswith(mark) else b""
+
+
+def refuse_mark(encoding: str, data: bytes, name: str) -> None:
+    """Refuses (SYN457) a text that says by its mark that it is in UTF-8, and is declared to be in another encoding."""
+    if encoding != "utf-8" and data.startswith(codecs.BOM_UTF8):
+        raise Invalid(
+            f"{name} begins with the byte order mark of UTF-8, and is read as {encoding}",
+            code="SYN457",
+            help="Declare encoding: utf-8, or make a stream of its own of files in another encoding.",
+        )
 
 
 def masking(encoding: str, *signs: str) -> re.Pattern[bytes] | None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 from msgspec import Struct
 
-from syncline.model.encodings import codec_of, mark_of, masking
+from syncline.model.encodings import codec_of, mark_of, masking, refuse_mark
 from syncline.model.errors import Bug, Invalid
 from syncline.sdk.batch import Malformed, Span
 from syncline.sdk.csv_records import Dialect, Records, count_lines, end_of_records, records
@@ -65,13 +65,14 @@ class CsvText:
         return data if self._masking is None else self._masking.sub(b"xx", data)
 
     def begin(self, data: bytes, name: str) -> int:
-        """Where a file's text begins, after a byte order mark. Invalid (SYN457) for UTF-16."""
+        """Where a file's text begins, after a byte order mark. Invalid (SYN457) for one of another encoding."""
         if data.startswith(_UTF16):
             raise Invalid(
                 f"{name} is UTF-16",
                 code="SYN457",
                 help="Declare csv.encoding: utf-16 where it is a file; what an API answers has to be in UTF-8.",
             )
+        refuse_mark(self._encoding, data, name)
         return len(mark_of(self._encoding, data))
 
     def header(self, data: bytes, start: int, name: str, *, final: bool) -> tuple[tuple[str, ...], int, int]:

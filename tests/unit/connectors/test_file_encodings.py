@@ -6,7 +6,7 @@ import csv
 import io
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -155,3 +155,45 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, encoding):
 def test_other_names_of_an_encoding_are_known(said, called):
     """Whoever declares one by another of its names is told the name that it has here."""
     assert known_as(said, ENCODINGS) == called
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "latin-1", "cp850", "gb18030"])
+@pytest.mark.parametrize("stream", [{}, {"fixed": {"columns": [{"name": "no", "start": 1, "width": 2}]}}])
+def test_a_text_that_says_it_is_utf_8_is_not_read_as_another(tmp_path, encoding, stream):
+    """Its mark would be read as three characters of the first column's name, or of the first record."""
+    layout: dict[str, Any] = {"fixed": {**stream["fixed"], "encoding": encoding}, "format": "fixed"} if stream else {}
+    with pytest.raises(Invalid, match=f"mark of UTF-8, and is read as {encoding}") as error:
+        read(tmp_path, "\ufeffno,name\n1,Jörg\n".encode(), **(layout or {"csv": {"encoding": encoding}}))
+    assert error.value.code == "SYN457"
+
+
+def test_a_text_with_the_mark_of_utf_8_is_found_to_be_in_it(tmp_path):
+    """Also where a record isn't: that one can't be read, and the others aren't read as something else."""
+    data = "\ufeffno;name\n1;Jörg\n2;".encode() + b"Zo\xeb\n" + "3;André\n".encode()
+    found = read(tmp_path, data, csv={"encoding": "auto", "delimiter": ";"})
+    assert rows(found) == [("1", "Jörg"), ("3", "André")]
+    assert [each.place for batch in found for each in batch.malformed] == ["a.csv:3"]
+
+
+@pytest.mark.parametrize("block", [16 << 20, 12])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no,name\r\n1,a\r\n2,b\r\n\x1a", [("1", "a"), ("2", "b")]),
+        ("no,name\r\n1,a\r\n2,b\x1a", [("1", "a"), ("2", "b")]),
+        ("no,name\r\n1,a\x1a\r\n2,b\r\n", [("1", "a\x1a"), ("2", "b")]),
+        ("no,name\r\n\x1a", []),
+    ],
+)
+def test_what_dos_ends_a_text_with_is_no_record(tmp_path, text, expected, block):
+    """Control-Z as the very last byte; anywhere else, it is a character like others."""
+    found = read(tmp_path, text.encode(), block, csv={"encoding": "cp437"})
+    assert rows(found) == expected
+    assert not any(batch.malformed for batch in found)
+
+
+def test_what_dos_ends_a_text_with_is_no_line(tmp_path):
+    """The same of lines of fixed width."""
+    columns = [{"name": "no", "start": 1, "width": 2}]
+    found = read(tmp_path, b"1 \r\n2 \r\n\x1a", format="fixed", fixed={"columns": columns, "encoding": "cp437"})
+    assert rows(found) == [("1",), ("2",)]

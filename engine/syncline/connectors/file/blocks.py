@@ -14,6 +14,7 @@ from syncline.sdk.batch import Span
 MAX_RECORD = 64 * 1024 * 1024
 #: How much of a malformed record is kept.
 MAX_RAW = 64 * 1024
+_CONTROL_Z = b"\x1a"
 
 
 class Block(Struct, frozen=True):
@@ -25,6 +26,11 @@ class Block(Struct, frozen=True):
     offset: int
     last: bool
     rest: bytes = b""
+
+    @property
+    def text(self) -> bytes:
+        """Its records, without what DOS ends a text with as the very last byte of a file."""
+        return self.data.removesuffix(_CONTROL_Z) if self.last else self.data
 
 
 def blocks(file: OpenFile, offset: int, size: int, end_of: Callable[[bytes, bool], int]) -> Iterator[Block]:

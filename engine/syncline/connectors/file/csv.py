@@ -122,9 +122,9 @@ class CsvFormat:
             return end_of_records(self._text.signs(data), self._text.dialect, final=final)
 
         for block in blocks(file, at["offset"], self._block, end_of):
-            lines = count_lines(block.data)
+            lines = count_lines(block.text)
             at_lines = Lines(line, lines)
-            frame, spans, malformed = self._text.parse(file.name, block.data, at_lines, columns, self.schema.names)
+            frame, spans, malformed = self._text.parse(file.name, block.text, at_lines, columns, self.schema.names)
             line += lines
             found = [Piece.of(block, head, line, frame, spans, malformed)]
             stuck = block if block.rest else None

@@ -10,6 +10,7 @@ A delimiter is judged by how many records have the same number of columns, and b
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -100,6 +101,8 @@ def _sample(file: OpenFile) -> tuple[bytes, bytes]:
 
 
 def _encoding(data: bytes, *, whole: bool) -> tuple[Encoding, float]:
+    if data.startswith(codecs.BOM_UTF8):
+        return "utf-8", 1.0  # it says so itself: what isn't in it are records that can't be read
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, 
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Fixed, text_schema
-from syncline.model.encodings import codec_of, mark_of
+from syncline.model.encodings import codec_of, mark_of, refuse_mark
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
@@ -55,7 +55,9 @@ class FixedFormat:
         """Yields the records of a file, block by block."""
         head = b""
         if not at:
-            head = mark_of(self._options.encoding, file.read(0, min(_MARK, file.size)))
+            start = file.read(0, min(_MARK, file.size))
+            refuse_mark(self._options.encoding, start, file.name)
+            head = mark_of(self._options.encoding, start)
             at = {"offset": len(head), "line": 0}
         line = at["line"]
         for block in blocks(file, at["offset"], self._block, end_of_lines):
@@ -65,7 +67,7 @@ class FixedFormat:
                     code="SYN456",
                     help="Files of fixed width have a line for each record.",
                 )
-            numbers, texts, malformed = self._lines(file.name, block.data, line)
+            numbers, texts, malformed = self._lines(file.name, block.text, line)
             line += count_of_lines(block.data)
             yield Piece.of(
                 block,
