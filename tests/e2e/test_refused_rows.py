@@ -125,12 +125,15 @@ def test_refused_rows_are_rejects_and_the_others_are_written(tmp_path, postgres_
 
 
 def test_values_longer_than_a_column_are_rejects(tmp_path, postgres_url, schema):
-    """A text that an existing varchar(n) doesn't hold is told with its field and place, and all others are written."""
+    """A text that an existing varchar(n) doesn't hold is told with its field and place, before a run and in it."""
     scenario = Scenario("upsert", postgres_url, schema, kind="Import")
     table(scenario)
     execute(postgres_url, f'ALTER TABLE "{schema}".customers ALTER COLUMN name TYPE varchar(6)')
     settings = applied(tmp_path, scenario)
     lines(tmp_path, GOOD.format(1), GOOD.format(22), GOOD.format(3))
+    rehearsed = workflow.rehearse(settings, scenario.key, progress=Silent())
+    assert (rehearsed.counts.written, rehearsed.counts.rejected) == (2, 1)
+    assert [(rule.field, rule.rule) for rule in rehearsed.rejects.broken] == [("name", "destination")]
     record = run(settings, scenario)
     assert ids(settings, scenario) == [1, 3]
     (found,) = told(settings, record)

@@ -27,7 +27,8 @@ class Runtime(Struct, frozen=True):
     `open_rows` reads what is at a destination; None where only writing tells.
     `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages, `open_webhooks` (SYN790) for
     one where no webhooks can be registered. `open_subjects` asks a system about people; None where its data is searched
-    by us, or can't be. `limits` are those of values that a writer to the target would refuse, told without the system.
+    by us, or can't be. `limits` are those of values that a writer to the target would refuse, told without the
+    system; `held` are these and those of what the target is now, which it is asked for.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Runtime(Struct, frozen=True):
     open_webhooks: Callable[[Instance], Webhooks] | None = None
     open_subjects: Callable[[Instance], SubjectRequests] | None = None
     limits: Callable[[Instance, Target], Limits] | None = None
+    held: Callable[[Instance, Target], Limits] | None = None

@@ -152,6 +152,12 @@ class Opener:
         limits = _runtime(flow.target).limits
         return None if limits is None else limits(self._instance(flow.target), target)
 
+    def held(self, target: Target) -> Limits | None:
+        """What the destination can't hold as it is now, which it is asked; None where it holds every value."""
+        flow = self.item.flow
+        held = _runtime(flow.target).held
+        return self.limits(target) if held is None else held(self._instance(flow.target), target)
+
     def rows(self, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
         """What is at the destination: these columns, of the rows that the key tells apart."""
         flow = self.item.flow

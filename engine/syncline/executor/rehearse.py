@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -298,7 +299,11 @@ class _Rehearsed:
 
 
 def _limits(opener: Opener, target: Target) -> Limits | None:
-    """What the destination can't hold; None, and a notice, where it isn't configured so that it says."""
+    """What the destination can't hold; None, and a notice, where it isn't configured so that it says. Where it can't be
+    asked, it is what no such destination can hold: comparing tells why.
+    """
+    with suppress(SynclineError):
+        return opener.held(target)
     try:
         return opener.limits(target)
     except SynclineError as error:

@@ -11,12 +11,14 @@ from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import quoted
 from syncline.connectors.sql.observe import owner
 from syncline.connectors.sql.settings import DuckdbSettings, SqliteSettings, settings
-from syncline.connectors.sql.table import keyed, missing
+from syncline.connectors.sql.table import keyed, missing, narrow
 from syncline.model.schema import Schema
 from syncline.sdk.comparison import Compared, Proposed
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.database import Database
+    from syncline.connectors.sql.limits import Limits
+    from syncline.sdk.destination import Target
     from syncline.sdk.source import Instance
 
 
@@ -24,12 +26,29 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     """See `Compare`. `Invalid` where the table doesn't fit, as a run would find it."""
     from syncline.connectors.sql.opening import open_database
 
-    found = settings(instance)
-    if isinstance(found, SqliteSettings | DuckdbSettings) and not found.path.exists():
+    if not _there(instance):
         return Compared(inserted=proposed.frame.height)
     with closing(open_database(instance)) as database:
         whose = owner(database, Ledger(database), proposed.target.stream)
         return replace(compare_with(database, proposed), owner=whose)
+
+
+def held(instance: Instance, target: Target) -> Limits:
+    """What a write to the target would refuse, by the database's limits and those of the table as it is."""
+    from syncline.connectors.sql.opening import limits_of, open_database
+
+    limits = limits_of(instance, target.schema, keyed=keyed(target))
+    if not _there(instance):
+        return limits
+    with closing(open_database(instance)) as database:
+        table = database.inspect(target.stream)
+        return limits if table is None else limits.with_more(narrow(table, target, database))
+
+
+def _there(instance: Instance) -> bool:
+    """Whether there is a database; looking at one in a file would make it."""
+    found = settings(instance)
+    return not isinstance(found, SqliteSettings | DuckdbSettings) or found.path.exists()
 
 
 def compare_with(database: Database, proposed: Proposed) -> Compared:

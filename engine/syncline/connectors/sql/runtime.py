@@ -58,6 +58,14 @@ def limits(instance: Instance, target: Target) -> Limits:
     return Limits(limits_of(instance, target.schema, keyed=keyed(target)).refusals)
 
 
+def held(instance: Instance, target: Target) -> Limits:
+    """The same, and values that the columns of the table that is there don't hold; see `sql/compare.py`."""
+    from syncline.connectors.sql.compare import held as look
+    from syncline.sdk.destination import Limits
+
+    return Limits(look(instance, target).refusals)
+
+
 RUNTIME = Runtime(
     name="sql",
     open_source=open_source,
@@ -66,4 +74,5 @@ RUNTIME = Runtime(
     compare=compare,
     open_rows=open_rows,
     limits=limits,
+    held=held,
 )
