@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 _ALWAYS: Final = ("config", "now")
 #: What a request about one record knows besides; one about several knows only the last of them.
 _OF_RECORD: Final = ("record", "id", "version", "idempotency_key")
+#: What tells the result of one record from those of others knows of it.
+_OF_RESULT: Final = ("record", "id", "idempotency_key")
 #: What a stream with a cursor knows: its bounds.
 _BOUNDS: Final = ("start", "end", "cursor")
-#: Requests that only look; what the others send of a record has to be the same in every attempt.
-_LOOKING: Final = frozenset({"find", "read"})
 
 
 class _Kind(Struct, frozen=True):
@@ -60,9 +60,10 @@ class _Alone(Struct, frozen=True):
             yield at, text, tuple(name for name in known if name != "now") if steady else known
         batch: WriteBatch | None = getattr(self.request, "batch", None)
         if batch is not None:
-            each = {"each": batch.each} if batch.key is None else {"each": batch.each, "key": batch.key}
-            for at, text in texts_in(each, (*path, "batch")):
+            for at, text in texts_in(batch.each, (*path, "batch", "each")):
                 yield at, text, ("config", *_OF_RECORD)
+            if batch.key is not None:
+                yield (*path, "batch", "key"), batch.key, _OF_RESULT
 
 
 def check_names(spec: ConnectorSpec) -> Iterator[Problem]:
@@ -146,4 +147,4 @@ def _of_records(name: str, stream: RestStream) -> Iterator[_Alone]:
             several = getattr(request, "batch", None) is not None
             known = (*_ALWAYS, *(_OF_RECORD[-1:] if several else _OF_RECORD))
             kind = _Kind(f"{part}.{verb} of stream {name}", known, ("spec", "streams", name, part, verb))
-            yield _Alone(kind, request, steady=verb not in _LOOKING)
+            yield _Alone(kind, request, steady=True)
