@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+
+from tests import warm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -106,9 +110,11 @@ async def editing(
 ) -> AsyncIterator[Editor]:
     """An editor that has opened a folder, with `syncline lsp` started in it."""
     editor = Editor(root)
-    await editor.start_io(
-        sys.executable, "-m", "syncline", *options, "lsp", cwd=str(root), env={**os.environ, **(environ or {})}
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", warm.Popen)  # with which asyncio starts it
+        await editor.start_io(
+            sys.executable, "-m", "syncline", *options, "lsp", cwd=str(root), env={**os.environ, **(environ or {})}
+        )
     general = types.GeneralClientCapabilities(position_encodings=encodings)
     watching = types.DidChangeWatchedFilesClientCapabilities(dynamic_registration=True)
     able = types.ClientCapabilities(
