@@ -1,7 +1,8 @@
 """Kills an apply at every change it makes and repairs it; run by `test_state_applies.py` as a process of its own, since it forks.
 
-`python state_crash.py URL SCHEMA` makes an apply of five steps in a child that kills itself (SIGKILL) before its n-th
-change or commit, for every n; each time the apply is then repeated from its journal, and the outcome printed as a JSON line.
+`python -m tests.contract.state_crash URL SCHEMA` makes an apply of five steps in a child that kills itself (SIGKILL)
+before its n-th change or commit, for every n; each time the apply is then repeated from its journal, and the outcome
+printed as a JSON line. Children have the statements that their parent compiled for the apply before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from syncline.state.open import open_store
 from syncline.state.sql import SqlStore
 from syncline.state.store import AppliedObject
 from syncline.state.tables import meta, metadata
+from tests.compiled_statements import compiled_once
 
 KEPT, GONE, OLD, NEW = (ObjectKey("acme", "Sync", name) for name in ("kept", "gone", "old", "new"))
 APPLIED = AppliedObject(KEPT, "d1", "{}", "a.yaml:1:1", "r1", "p1", 1, "2026-11-25T18:00:00Z")
@@ -103,4 +105,5 @@ def _apply(store: SqlStore) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with compiled_once():
+        main(*sys.argv[1:])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +19,7 @@ from syncline.state import tables
 from syncline.state.empty import EmptyState
 from syncline.state.schema import HEAD
 from syncline.state.store import Standing
+from tests import warm
 from tests.contract.state_places import APPLIED, ORDERS, RUN, SEALED, Where, apply
 
 if TYPE_CHECKING:
@@ -248,10 +247,8 @@ class TestJournal:
     @pytest.mark.slow
     def test_killed_anywhere_the_next_apply_converges(self, where):
         """Killed (SIGKILL) before any change or commit of an apply, the same apply repeated ends alike, at once."""
-        driver = Path(__file__).with_name("state_crash.py")
-        done = subprocess.run(
-            [sys.executable, str(driver), where.url, where.schema], check=True, capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", "tests.contract.state_crash", where.url, where.schema]
+        done = warm.run(command, cwd=warm.ROOT, check=True, capture_output=True, text=True)
         outcomes = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(outcomes) > 30
         assert [outcome.pop("point") for outcome in outcomes] == list(range(1, len(outcomes) + 1))
