@@ -255,10 +255,7 @@ def postgres_place(url: str, folder: Path) -> Place:
         "basic", {"username": parts.username or "postgres"}, {"password": Secret(parts.password or "none")}
     )
     config = {"url": plain, "schema": f"t_{uuid4().hex[:12]}"}
-    place = Place(Instance("server", Spec(), Spec(), config, folder, login))
-    # The database is the tests' own, and no test pulls the plug.
-    place.execute(f"ALTER DATABASE {quoted(parts.path[1:])} SET synchronous_commit = off")
-    return place
+    return Place(Instance("server", Spec(), Spec(), config, folder, login))
 
 
 def schema_of(fields: dict[str, str], *key: str) -> Schema:
