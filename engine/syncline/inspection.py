@@ -276,7 +276,7 @@ def _side(validation: Validation, key: ObjectKey) -> Side:
 
 def _refuse(validation: Validation, side: Side) -> None:
     """`Invalid` or `Denied` for errors about the integration and what it uses; others don't keep it from being used."""
-    from syncline.policy.check import Decisions, diagnostics
+    from syncline.policy.check import Verdicts, diagnostics
 
     parts = [m for m in (side.integration, side.connector, side.auth) if m is not None]
     subjects = {str(key) for m in parts for key in (m.key, m.key.unversioned)}
@@ -284,7 +284,7 @@ def _refuse(validation: Validation, side: Side) -> None:
     wrong = [d for d in errors if d.subject in subjects and not _is_policy(d)]
     if wrong:
         raise Invalid(f"{side.integration.key} is not valid", diagnostics=wrong)
-    denied = tuple(r for r in Decisions(validation.policy).of_side(side, side.integration.key.tenant) if not r.allowed)
+    denied = tuple(r for r in Verdicts(validation.policy).of_side(side, side.integration.key.tenant) if not r.allowed)
     if denied:
         raise Denied(
             f"policy denies the use of {side.integration.key}",

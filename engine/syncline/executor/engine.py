@@ -20,7 +20,7 @@ from syncline.executor.run import Run
 from syncline.executor.watch import Watch, facts_in, watch_of
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled, SynclineError
-from syncline.policy.check import Decisions, check
+from syncline.policy.check import Verdicts, check
 from syncline.policy.rule import FlowFact, Subjects
 from syncline.state.store import RunRecord
 
@@ -59,7 +59,7 @@ class _Decided(Struct, frozen=True):
     day: dt.date
     serial: int
     facts: Mapping[ObjectKey, tuple[FlowFact, ...]]
-    decisions: Decisions
+    decisions: Verdicts
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ class Engine:
             if decided is None or (decided.day, decided.serial) != (today, applied.serial):
                 facts = facts_in(applied)
                 subjects = Subjects(applied.desired, facts, (), today, self.facilities.settings.root)
-                decided = self._decided = _Decided(today, applied.serial, facts, Decisions(check(subjects)))
+                decided = self._decided = _Decided(today, applied.serial, facts, Verdicts(check(subjects)))
         return decided
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:

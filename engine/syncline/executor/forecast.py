@@ -88,7 +88,7 @@ class Forecaster:
         key = item.flow.key
         before = self.former.get(key, key)
         saved = open_checkpoint(ring_of(self.settings), before.tenant, self.reader.cursor(before))
-        start = start_of(str(key), item.flow, saved, (), self.reader.run_state, full_refresh=self.anew)
+        start = start_of(str(key), item, saved, (), self.reader.run_state, full_refresh=self.anew)
         over = saved is not None and Checkpoint.loads(saved).basis != start.basis
         with reading(opener) as source:
             part = self._read(item, opener, source, start.position)

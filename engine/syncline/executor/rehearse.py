@@ -126,7 +126,7 @@ class Rehearser(Struct, frozen=True):
         if self.share < 1:
             opener.batch_rows, opener.batch_bytes = _SAMPLED_ROWS, _SAMPLED_BYTES
         saved = open_checkpoint(ring_of(self.settings), key.tenant, self.reader.cursor(key))
-        start = start_of(str(key), item.flow, saved, (), self.reader.run_state, full_refresh=False)
+        start = start_of(str(key), item, saved, (), self.reader.run_state, full_refresh=False)
         spec, began = item.flow.spec, time.perf_counter()
         progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
         with reading(opener) as source:

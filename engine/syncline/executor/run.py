@@ -212,7 +212,7 @@ class Run:
         left = left_open(self.standing.runs, self.work.parent)
         start = start_of(
             self.work.name,
-            self.flow,
+            self.item,
             saved,
             left,
             state_in(self.standing, store),

@@ -15,13 +15,13 @@ from syncline.executor.undone import refuse_halfway
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import rfc3339
 from syncline.model.run import TRANSITIONS, RunState
-from syncline.planner.position import position_digest
 from syncline.sdk.chapters import apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncline.manifests.flow import Flow
+    from syncline.planner.compiled import CompiledFlow
     from syncline.state.store import RunRecord, Standing, StateReader
 
 #: Where a run of the state stands, by its id; None where it isn't known.
@@ -69,7 +69,7 @@ def forgotten(saved: str | None, copy: str | None, state_of: StateOf) -> bool:
 
 def start_of(
     name: str,
-    flow: Flow,
+    item: CompiledFlow,
     saved: str | None,
     left: Sequence[RunRecord],
     state_of: StateOf,
@@ -91,7 +91,7 @@ def start_of(
 
     A new run takes over the id of one that was stopped before its first commit.
     """
-    basis = position_digest(flow)
+    flow, basis = item.flow, item.basis
     chapters = over(apart(saved)[2]) if saved is not None else Chapters()
     fresh = Checkpoint(name, new_run_id(), basis, started=rfc3339(), mapping=flow.mapping.digest, chapters=chapters)
     if full_refresh:

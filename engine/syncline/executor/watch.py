@@ -19,7 +19,7 @@ from syncline.kinds.tenant import Detect, TenantSpec
 from syncline.mapping.detect import found
 from syncline.model.errors import Denied
 from syncline.model.units import Share
-from syncline.policy.check import Decisions, check, diagnostics
+from syncline.policy.check import Verdicts, check, diagnostics
 from syncline.policy.facts import facts, facts_of
 from syncline.policy.rule import FlowFact, Subjects
 
@@ -140,7 +140,7 @@ class Watch:
                         yield name, detect
 
     def _judge(self, now: tuple[FlowFact, ...], what: str) -> None:
-        results = Decisions(check(self.asked(now))).of_flow(self.flow)
+        results = Verdicts(check(self.asked(now))).of_flow(self.flow)
         denied = tuple(result for result in results if not result.allowed)
         if denied:
             raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied)

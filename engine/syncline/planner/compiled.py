@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 from weakref import WeakValueDictionary
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.kinds.stream import TEXTS, FileStream, format_by_name, text_schema
@@ -15,9 +16,11 @@ from syncline.manifests.flow import Flow, Side, flows
 from syncline.mapping.compile import Compiled, compile_mapping
 from syncline.model.key import ObjectKey
 from syncline.model.schema import Schema
+from syncline.planner.position import position_digest
 
 
-class CompiledFlow(Struct, frozen=True):
+@dataclass(frozen=True)
+class CompiledFlow:
     """A flow with its compiled mapping."""
 
     flow: Flow
@@ -28,6 +31,11 @@ class CompiledFlow(Struct, frozen=True):
         """The target's schema, with the flow's key."""
         target: Schema = self.compiled.target
         return replace(target, key=self.flow.target_key)
+
+    @cached_property
+    def basis(self) -> str:
+        """What its saved position depends on, as each of its runs asks; see `position_digest`."""
+        return position_digest(self.flow)
 
 
 Flows = Mapping[ObjectKey, CompiledFlow]

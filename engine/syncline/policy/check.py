@@ -62,8 +62,8 @@ def check(subjects: Subjects) -> tuple[PolicyResult, ...]:
     return tuple(sorted(results, key=_in_order))
 
 
-class Decisions:
-    """Results of `check` by what they are about, so that those about one flow are found without looking at all."""
+class Verdicts:
+    """Decisions of `check` by what they are about, so that those about one flow are found without looking at all."""
 
     def __init__(self, results: Iterable[PolicyResult]) -> None:
         self._about: dict[str, list[PolicyResult]] = defaultdict(list)

@@ -12,7 +12,7 @@ from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.manifests.text import nearest
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
-from syncline.policy.check import Decisions, check, objects_of
+from syncline.policy.check import Verdicts, check, objects_of
 from syncline.policy.rules import RULES, declared
 from syncline.policy.rules.declared import bound_policies
 
@@ -107,7 +107,7 @@ def find_rule(name: str, rules: tuple[Known, ...]) -> tuple[Known, ...]:
 
 def explain_flow(subjects: Subjects, flow: Flow, rules: tuple[Known, ...]) -> FlowExplained:
     """What every rule that bears on a flow says of it, by the very decisions that plans and runs are made by."""
-    results = Decisions(check(subjects)).of_flow(flow)
+    results = Verdicts(check(subjects)).of_flow(flow)
     kinds = {key.kind for key in objects_of(flow)}
     rulings = []
     for rule in rules:

@@ -13,7 +13,6 @@ from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.planner.compiled import compile_flows
-from syncline.planner.position import position_digest
 from syncline.state.empty import EmptyState
 from syncline.state.store import RunRecord, Standing
 from tests.repository import CUSTOMERS, desired
@@ -34,12 +33,12 @@ def record(name: str, state: RunState, parent: str = "") -> RunRecord:
 def start(write: str = "upsert", saved: Checkpoint | None = None, *known: RunRecord, **how: Any) -> Checkpoint:
     """What is decided for an import, with a checkpoint at the destination and runs in the state."""
     texts = {**CUSTOMERS, "import.yaml": CUSTOMERS["import.yaml"].replace("write: upsert", f"write: {write}")}
-    flow = compile_flows(desired(texts))[KEY].flow
+    item = compile_flows(desired(texts))[KEY]
     if saved is not None and saved.basis == "same":
-        saved = replace(saved, basis=position_digest(flow), mapping=saved.mapping or flow.mapping.digest)
+        saved = replace(saved, basis=item.basis, mapping=saved.mapping or item.flow.mapping.digest)
     left = left_open(known, "")
     text = saved.dumps() if saved else None
-    return start_of(NAME, flow, text, left, states(*known), **{"full_refresh": False, **how})
+    return start_of(NAME, item, text, left, states(*known), **{"full_refresh": False, **how})
 
 
 def saved(*, done: bool = False, flow: str = NAME, basis: str = "same") -> Checkpoint:

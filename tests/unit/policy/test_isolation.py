@@ -10,7 +10,7 @@ from syncline.manifests.catalog import catalog
 from syncline.manifests.flow import flows
 from syncline.manifests.locations import Location, location_of, servers
 from syncline.model.key import ObjectKey
-from syncline.policy.check import Decisions
+from syncline.policy.check import Verdicts
 from tests.repository import CUSTOMERS, desired, edited
 from tests.unit.policy.decisions import decide, denied
 
@@ -209,14 +209,14 @@ def test_one_table_under_two_integrations_is_one_table() -> None:
 
 
 def test_what_concerns_a_flow() -> None:
-    """Decisions about a flow are those about everything that it runs with, and policies; not another tenant's."""
+    """Verdicts about a flow are those about everything that it runs with, and policies; not another tenant's."""
     policy = "apiVersion: syncline/v1\nkind: Policy\nmetadata: {name: NAME}\nspec:\n  rules:\n"
     rules = "  - {name: any, on: manifest, deny: 'true', message: No.}\n  - {name: bad, on: flow, deny: '(', message: No.}\n"
     texts = {**two("globex", "globex.db"), "policy.yaml": policy.replace("NAME", "office") + rules}
     texts["own.yaml"] = policy.replace("NAME", "own, tenant: globex") + rules
     results = decide(texts)
     (mine,) = [f for f in flows(desired(texts)) if f.key.tenant == "acme"]
-    found = {r.object for r in Decisions(results).of_flow(mine)}
+    found = {r.object for r in Verdicts(results).of_flow(mine)}
 
     assert found == {
         "Policy/office",

@@ -16,7 +16,7 @@ from syncline.manifests.resolve import resolve
 from syncline.model.errors import Denied
 from syncline.model.plan import Basis, Plan
 from syncline.planner.compiled import compile_flows
-from syncline.policy.check import Decisions
+from syncline.policy.check import Verdicts
 from syncline.reconciler.apply import check_policy
 from tests.repository import CUSTOMERS, edited, write
 from tests.unit.policy.decisions import with_policy
@@ -54,7 +54,7 @@ CASES = {
 
 
 def answer(results: Iterable[PolicyResult]) -> Answer:
-    """Decisions without places, which what is applied no longer has."""
+    """Verdicts without places, which what is applied no longer has."""
     return {(r.rule, r.object, r.verdict, r.message) for r in results}
 
 
@@ -102,7 +102,7 @@ def test_all_five_give_the_same_answer(texts: Mapping[str, str], tmp_path: Path)
     settings = write(tmp_path, texts)
     validation = workflow.validate(settings)
     said = answer(validation.policy)
-    mine = {r for item in validation.flows.values() for r in answer(Decisions(validation.policy).of_flow(item.flow))}
+    mine = {r for item in validation.flows.values() for r in answer(Verdicts(validation.policy).of_flow(item.flow))}
     findings = {
         (r.diagnostic.code, r.diagnostic.subject, str(r.diagnostic.severity), r.diagnostic.message)
         for r in validation.policy
