@@ -20,14 +20,14 @@ def added(frame: pl.DataFrame, *passes: Sequence[pl.Expr]) -> pl.DataFrame:
     >>> added(pl.DataFrame({"a": [1]}), [pl.col("a").alias("b")], [(pl.col("b") + 1).alias("c")]).row(0)
     (1, 1, 2)
     """
-    plan = frame.lazy()
-    if frame.height > SMALL:
+    if frame.height <= SMALL:
         for expressions in passes:
-            plan = plan.with_columns(expressions)
-        return plan.collect()
+            frame = frame.with_columns_seq(expressions)
+        return frame
+    plan = frame.lazy()
     for expressions in passes:
-        plan = plan.with_columns_seq(expressions)
-    return plan.collect(optimizations=pl.QueryOptFlags.none())
+        plan = plan.with_columns(expressions)
+    return plan.collect()
 
 
 def selected(frame: pl.DataFrame, expressions: Sequence[pl.Expr]) -> pl.DataFrame:
