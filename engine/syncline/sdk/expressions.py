@@ -6,9 +6,12 @@ computing them does. Parts of an import have several threads as it is, one for e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
 
 #: Rows up to which columns are computed one after the other: about those of a part of 2 MiB.
 SMALL = 16_000
@@ -17,6 +20,7 @@ SMALL = 16_000
 def added(frame: pl.DataFrame, *passes: Sequence[pl.Expr]) -> pl.DataFrame:
     """The frame with the columns of each pass, whose expressions see the columns of the passes before.
 
+    >>> import polars as pl
     >>> added(pl.DataFrame({"a": [1]}), [pl.col("a").alias("b")], [(pl.col("b") + 1).alias("c")]).row(0)
     (1, 1, 2)
     """
@@ -33,6 +37,7 @@ def added(frame: pl.DataFrame, *passes: Sequence[pl.Expr]) -> pl.DataFrame:
 def selected(frame: pl.DataFrame, expressions: Sequence[pl.Expr]) -> pl.DataFrame:
     """These columns only.
 
+    >>> import polars as pl
     >>> selected(pl.DataFrame({"a": [1, 2]}), [pl.col("a").max()]).item()
     2
     """
