@@ -308,6 +308,24 @@ def test_rows_that_a_trigger_leaves_out_are_counted_as_what_they_are(server, tmp
         assert writer.write(frame, "2") == Written(0, unchanged=rows - left, left_out=left)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_new_rows_that_a_trigger_of_sqlite_ignores_are_counted_as_what_they_are(request, tmp_path, kept):
+    """RAISE(IGNORE) refuses nothing, and yet the row isn't there. One that another trigger has put there is."""
+    for place in prepared_place("sqlite", request, tmp_path):
+        made(place)
+        for when in (
+            "BEFORE INSERT ON orders WHEN NEW.name = 'b' BEGIN SELECT RAISE(IGNORE)",
+            "AFTER INSERT ON orders WHEN NEW.id = 3 BEGIN INSERT INTO orders VALUES (5, 'e', '1.00', NULL)",
+        ):
+            place.execute(f"CREATE TRIGGER {when.split()[0]}_it {when}; END")
+        keys = KeyRing.open(tmp_path / "keys").envelope("acme")
+        writer = opened(place, run="run-1", keeping=Keeping(3600, keys.seal) if kept else None)
+        frame = people(*((id_, name, "1.00") for id_, name in enumerate("abcbe", 1)))
+        assert writer.write(frame, "1") == Written(2, unchanged=1, left_out=2)
+        assert writer.write(frame, "2") == Written(0, unchanged=3, left_out=2)
+        assert ids(place) == [1, 3, 5]
+
+
 #: A trigger of each dialect but PostgreSQL, by what it raises.
 TRIGGERS = {
     "mariadb": "CREATE TRIGGER no BEFORE INSERT ON orders FOR EACH ROW"

@@ -52,6 +52,9 @@ _PARTLY_UNIQUE = re.compile(r"CREATE\s+UNIQUE\s.*(\bWHERE\b|\(.*\()", re.IGNOREC
 #: How the error of a trigger begins; what follows are the words of whoever wrote it.
 _TRIGGER = "SQLite: rows are refused by a trigger of the table: "
 
+#: Whether a table has triggers.
+_TRIGGERS = "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower($1) LIMIT 1"
+
 #: What SQLite says that stands against a row: only what was declared, but for the words of triggers.
 _FAILED = re.compile(r"SQLite: (UNIQUE|NOT NULL|CHECK) constraint failed: (.*)", re.DOTALL)
 
@@ -231,19 +234,31 @@ class SqliteDatabase:
         """
         Inserts the rows whose key isn't there yet; if some were, goes over all of them again and updates where a value
         differs. SQLite doesn't tell an insert from an update: so both are counted exactly, and a first load costs
-        one pass only.
+        one pass only. A trigger may leave rows out by RAISE(IGNORE): of those that weren't there, the ones that aren't
+        inserted, nor there for another reason.
         """
         conflict = f"{_insert(table, schema)} ON CONFLICT ({columns(schema.key)})"
         others = [name for name in schema.names if name not in schema.key]
         assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in others)
         differs = " OR ".join(f"t.{quoted(name)} IS NOT excluded.{quoted(name)}" for name in others)
-        inserted = updated = 0
+        triggered = bool(self.execute(_TRIGGERS, (table,)))
+        inserted = updated = left_out = 0
         for part in _parts(rows.frame, schema):
+            lacking = self._absent(table, part, schema) if triggered else 0
             new = self.execute_many(f"{conflict} DO NOTHING", part)
             if new < len(part) and others:
                 updated += self.execute_many(f"{conflict} DO UPDATE SET {assignments} WHERE {differs}", part)
             inserted += new
-        return Written(inserted, updated, rows.frame.height - inserted - updated)
+            if lacking > new:
+                left_out += min(lacking - new, self._absent(table, part, schema))
+        return Written(inserted, updated, rows.frame.height - inserted - updated - left_out, left_out=left_out)
+
+    def _absent(self, table: str, rows: list[tuple[Any, ...]], schema: Schema) -> int:
+        """How many keys of some rows aren't in a table."""
+        at = [schema.names.index(name) for name in schema.key]
+        same = " AND ".join(f"{quoted(name)} = ${number}" for number, name in enumerate(schema.key, 1))
+        query = f"SELECT 1 FROM {quoted(table)} WHERE {same}"
+        return sum(not self.execute(query, key) for key in {tuple(row[i] for i in at) for row in rows})
 
     def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
         """Deletes rows by key, or marks those that aren't yet."""
