@@ -131,6 +131,11 @@ def test_values_longer_than_a_column_are_rejects(tmp_path, postgres_url, schema)
     execute(postgres_url, f'ALTER TABLE "{schema}".customers ALTER COLUMN name TYPE varchar(6)')
     settings = applied(tmp_path, scenario)
     lines(tmp_path, GOOD.format(1), GOOD.format(22), GOOD.format(3))
+    previewed = workflow.preview(settings, scenario.key, limit=10)
+    assert (previewed.counts.written, previewed.counts.rejected, previewed.notes) == (2, 1, ())
+    assert [(reason.field, reason.rule) for reject in previewed.rejects for reason in reject.reasons] == [
+        ("name", "destination")
+    ]
     rehearsed = workflow.rehearse(settings, scenario.key, progress=Silent())
     assert (rehearsed.counts.written, rehearsed.counts.rejected) == (2, 1)
     assert [(rule.field, rule.rule) for rule in rehearsed.rejects.broken] == [("name", "destination")]
@@ -139,6 +144,21 @@ def test_values_longer_than_a_column_are_rejects(tmp_path, postgres_url, schema)
     (found,) = told(settings, record)
     assert (found.place, found.field, found.rule, found.value) == ("customers.csv:3", "name", "destination", "Name 22")
     assert found.message == "more than the 6 characters of its column can't be held"
+
+
+def test_a_dry_run_shows_records_where_the_table_cannot_be_asked(tmp_path):
+    """A destination that fails is told in a line; one that isn't there yet isn't made, and there is nothing to tell."""
+    scenario = Scenario("upsert", kind="Import")
+    settings = applied(tmp_path, scenario)
+    lines(tmp_path, GOOD.format(1), GOOD.format(2))
+    warehouse = tmp_path / "warehouse.db"
+    found = workflow.preview(settings, scenario.key, limit=10)
+    assert (len(found.rows), found.notes, warehouse.exists()) == (2, (), False)
+    warehouse.write_text("no database\n" * 100)
+    found = workflow.preview(settings, scenario.key, limit=10)
+    (note,) = found.notes
+    assert len(found.rows) == 2
+    assert note.startswith("values that the destination's columns can't hold weren't looked for: SYN490")
 
 
 def test_more_than_may_be_rejected_writes_nothing(tmp_path, postgres_url, schema):

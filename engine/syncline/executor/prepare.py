@@ -133,8 +133,8 @@ def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
 @dataclass(slots=True)
 class Preparer:
     """
-    Compiled columns and what the writer demands of rows: its limits alone in a rehearsal and a first pass, nothing
-    (None) in a forecast.
+    Compiled columns and what the writer demands of rows: its limits alone in a dry run, a rehearsal and a first pass,
+    nothing (None) in a forecast.
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.executor.applied import Applied
+from syncline.executor.held import held
 from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Preparer, place_order
 from syncline.executor.rejects import shown
@@ -16,6 +17,7 @@ from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading
 from syncline.executor.watch import watch_of
 from syncline.model.run import Counts, Reject
+from syncline.sdk.destination import Target
 from syncline.sdk.source import BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def preview_flow(
     desired: Desired, flows: Flows, key: ObjectKey, settings: Settings, resolve: Resolve, limit: int
 ) -> Preview:
     """
-    Reads from the start of the source until `limit` records are mapped.
+    Reads from the start of the source until `limit` records are mapped. The destination is asked for its columns only.
 
     `Denied` (SYN516) for what policy would end the run with, by these records.
     """
@@ -78,7 +80,9 @@ def preview_flow(
         columns = bind_columns(item, source, hash_key_of(settings))
         watch = watch_of(item, applied, settings.root, partly=True)
         watch.source(columns)
-        preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None, watch=watch)
+        mode = item.flow.spec.write
+        limits = held(opener, Target(str(key), "", item.flow.target.stream, item.target, mode))
+        preparer = Preparer(columns, item.target, unique=mode == "upsert", writer=limits, watch=watch)
         preparer.tombstones = tombstones_of(item.flow, columns)
         for batch in batches(opener, source.read(None)):
             prepared = preparer.prepare(first(batch, limit - counts.read))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import check_control
 from syncline.executor.cutoff import cutoff_of
 from syncline.executor.guard import check_deletes, check_rejects, check_rows, check_volume, max_shrink, unchanged
+from syncline.executor.held import held
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import Flows
     from syncline.sdk.batch import Batch
-    from syncline.sdk.destination import Limits
     from syncline.settings import Settings
     from syncline.state.store import StateReader
 
@@ -144,7 +143,7 @@ class Rehearser(Struct, frozen=True):
                 opener, target, sweeps=sweeps, keyed=keyed, mark=tombstones.mark if tombstones is not None else ""
             )
             control = item.flow.spec.guards.control
-            limits = _limits(opener, target)
+            limits = held(opener, target)
             preparer = Preparer(
                 columns, schema, unique=keyed, writer=limits, tombstones=tombstones, control=control, watch=watch
             )
@@ -296,21 +295,6 @@ class _Rehearsed:
             again=tuple(self.repeats.again),
             there=tuple(self.repeats.there),
         )
-
-
-def _limits(opener: Opener, target: Target) -> Limits | None:
-    """What the destination can't hold; None, and a notice, where it isn't configured so that it says. Where it can't be
-    asked, it is what no such destination can hold: comparing tells why.
-    """
-    with suppress(SynclineError):
-        return opener.held(target)
-    try:
-        return opener.limits(target)
-    except SynclineError as error:
-        opener.notices.append(
-            f"values that the destination can't hold weren't looked for: {error.code} {error.message}"
-        )
-        return None
 
 
 def _refused(guards: Guards, seen: _Rehearsed, counts: Counts) -> str:
