@@ -2,7 +2,7 @@
 
 SPEC is JSON: `root` (a folder that is ours), `what` (`run`, `retry` or `apply`), `scenario`, and which points to try: every
 `stride`-th from `first`; `twice` kills the repair, too. Where it reads several `files`, each commit makes a chapter of
-its checkpoint. Prints a JSON line with the outcome of an unbroken one, then
+its checkpoint, and only the first one is copied to the state. Prints a JSON line with the outcome of an unbroken one, then
 one for each point. It forks, so nothing here may use polars before it does.
 """
 
@@ -187,6 +187,7 @@ def main(text: str) -> None:
     spec = Spec(**json.loads(text))
     if spec.files > 1:
         chapters.ROOM = 0
+        commit.COPIED = 1  # as for a long checkpoint: the state has but the first copy of it
     scenario = house.Scenario(**spec.scenario)
     runs = spec.what != "apply"
     once = {"run": run_once, "retry": retry_once, "apply": apply_once}[spec.what]
@@ -257,4 +258,5 @@ def tell(found: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     commit.COPY_EVERY = 0.0  # a copy after each batch, so that every order of writes is met
+    commit.COPIED = sys.maxsize
     main(sys.argv[1])

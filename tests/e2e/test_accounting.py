@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -12,11 +13,15 @@ import pytest
 from syncline import workflow
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.receipt_text import render_receipt
+from syncline.executor import commit as committing
+from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer
 from syncline.executor.progress import Silent
 from syncline.model.errors import Again
 from syncline.model.run import Receipt
+from syncline.state.sql import SqlStore
 from tests.e2e.house import Scenario, audit_events, build, customers
+from tests.look import copy_of
 
 
 def imported(root, kind="Import", destination="sqlite"):
@@ -117,6 +122,28 @@ def test_records_by_file_add_up_over_a_stop(tmp_path, monkeypatch):
     receipt = workflow.run(settings, scenario.key, progress=Silent()).receipt
     assert receipt.resumed == 1
     assert [(each.read, each.rejected) for each in receipt.file_counts.values()] == [(20, 1)] * 3
+
+
+@pytest.mark.parametrize(("characters", "copies"), [(1, 1), (sys.maxsize, 3)])
+def test_a_long_checkpoint_is_copied_less_often_than_counts(tmp_path, monkeypatch, characters, copies):
+    """How long the last copy was says when the state is given the next; the run's counts come with each commit."""
+    several(tmp_path)
+    monkeypatch.setattr(committing, "COPY_EVERY", 0.0)
+    monkeypatch.setattr(committing, "COPIED", characters)
+    given: list[tuple[int, bool]] = []
+    put = SqlStore.put_run
+
+    def noted(self, run, checkpoint=None):
+        given.append((run.counts.read, checkpoint is not None))
+        put(self, run, checkpoint)
+
+    monkeypatch.setattr(SqlStore, "put_run", noted)
+    settings, scenario, receipt = imported(tmp_path)
+    during = [each for each in given if each[0]]
+    assert sorted({read for read, _ in during}) == [20, 40, 60]
+    assert sum(copied for _, copied in during) == copies
+    checkpoint = Checkpoint.loads(copy_of(settings, scenario.key) or "")
+    assert (checkpoint.done, checkpoint.sequence) == (True, receipt.batches)
 
 
 @pytest.mark.parametrize(("kind", "destination"), [("Sync", "sqlite"), ("Import", "jsonl")])

@@ -34,9 +34,11 @@ def put_position(facilities: Facilities, key: ObjectKey, checkpoint: Checkpoint)
     facilities.store.put_cursor(key, seal_checkpoint(facilities.keys, key.tenant, checkpoint.dumps()))
 
 
-def put_run(facilities: Facilities, run: RunRecord, checkpoint: Checkpoint) -> None:
-    """Records a run together with the copy of its flow's checkpoint."""
-    facilities.store.put_run(run, seal_checkpoint(facilities.keys, run.key.tenant, checkpoint.dumps()))
+def put_run(facilities: Facilities, run: RunRecord, checkpoint: Checkpoint) -> int:
+    """Records a run together with the copy of its flow's checkpoint; how many characters that has."""
+    copy = seal_checkpoint(facilities.keys, run.key.tenant, checkpoint.dumps())
+    facilities.store.put_run(run, copy)
+    return len(copy)
 
 
 def copy_of(reader: StateReader, key: ObjectKey) -> str | None:

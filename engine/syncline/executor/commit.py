@@ -2,7 +2,8 @@
 
 The order is what makes a kill harmless: rejects first (dropped again if their batch never was committed), then rows and
 checkpoint in one transaction, then what can be told from the checkpoint. Copies in the state and commit events are
-written at most once a second and at the end: they are repeated from the destination's checkpoint when a run continues.
+written at most once a second, long checkpoints less often, and at the end: they are repeated from the destination's
+checkpoint when a run continues.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
 #: Seconds between copies to the state and the log; what is lost by a kill is repeated from the destination.
 COPY_EVERY = 1.0
+#: Characters of checkpoints that the state is given in a second, on average: one that tells of thousands of files has
+#: megabytes, and is copied less often than the run's counts.
+COPIED = 64 * 1024
 
 #: How often rows are taken out of a batch: others may write to the table meanwhile, and of a record that is refused, an
 #: older one with its key may come in its place.
@@ -81,6 +85,7 @@ class Committer:
     _ended: str | None = None
     _events: list[Event] = field(default_factory=list)
     _copied: float = field(init=False)
+    _due: float = 0.0
 
     def __post_init__(self) -> None:
         self._copied = time.monotonic()
@@ -296,11 +301,11 @@ class Committer:
             self.copy(checkpoint)
 
     def copy(self, checkpoint: Checkpoint) -> None:
-        """Copies the checkpoint to the state and appends the commits so far to the log."""
+        """Copies counts, and the checkpoint where it is its turn, to the state and appends the commits to the log."""
         self.record = structs.replace(self.record, counts=checkpoint.counts)
-        if checkpoint.flow == str(self.key):
-            put_run(self.facilities, self.record, checkpoint)
-        else:  # a retry's, which leaves the flow's cursor where it is
+        if checkpoint.flow == str(self.key) and time.monotonic() >= self._due:
+            self._due = put_run(self.facilities, self.record, checkpoint) / COPIED + time.monotonic()
+        else:  # that of a retry leaves the flow's cursor where it is
             self.facilities.store.put_run(self.record)
         self.facilities.recorder.record(self.take_events())
         self._copied = time.monotonic()

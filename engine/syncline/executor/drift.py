@@ -120,7 +120,7 @@ def _position(destination: Destination, known: Checkpoint) -> tuple[Finding, ...
         message = "it is gone: the next run reads everything"
         return (Finding("actor", "checkpoint", message, lost=True),)
     there = Checkpoint.loads(saved)
-    # The copy may be a commit behind, never ahead.
+    # The copy may be some commits behind, never ahead.
     if (there.started, there.sequence) < (known.started, known.sequence):
         message = f"it is of run {there.run}, older than {known.run}: was the destination restored from a backup?"
         return (Finding("actor", "checkpoint", message, lost=True),)
