@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -186,6 +187,25 @@ def test_a_full_refresh_reads_from_the_start_and_ends_what_was_open(tmp_path, ti
     assert again.record.counts.read == 20
     assert (closed.state, closed.error_code) == (RunState.failed, "SYN710")
     assert audit_ok(settings)
+
+
+@pytest.mark.parametrize("lacking", ["a chapter", "this version"])
+def test_a_full_refresh_needs_no_checkpoint_that_can_be_read(tmp_path, tickets, lacking):
+    """As is advised where one of another version is there, or a chapter of it is missing: it is read from the start."""
+    texts = tickets.texts()
+    settings = apply(tmp_path, {**texts, "sync.yaml": texts["sync.yaml"].replace("write: append", "write: upsert")})
+    run(settings)
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection, connection:
+        ((saved,),) = connection.execute("SELECT checkpoint FROM _syncline_checkpoints").fetchall()
+        data = json.loads(saved)
+        wrong = {"version": 2, "chapters": [1, 3]} if lacking == "a chapter" else {"version": 99}
+        connection.execute("UPDATE _syncline_checkpoints SET checkpoint = ?", (json.dumps(data | wrong),))
+    with pytest.raises(Invalid) as error:
+        run(settings)
+    assert (error.value.code, "--full-refresh" in error.value.help) == ("SYN705", True)
+    assert run(settings, full_refresh=True).record.counts.read == 20
+    assert run(settings).record.counts.read == 0
+    assert count(tmp_path) == 20
 
 
 def test_a_full_refresh_that_would_double_rows_is_refused(tmp_path, tickets):

@@ -78,13 +78,12 @@ class Checkpoint(Struct, frozen=True):
         chapters = self.chapters
         if self.done or not chapters.count:
             return together(self.dumps(), {}, anew=bool(chapters.count or chapters.anew))
-        since = chapters.since or self._growing().since(chapters.told)
-        position = self.position
-        if position is not None and "done" in position:
-            position = position | {"done": since.done}
-        short = replace(self, position=position, before=since.before, files=since.files)
-        text = _text({"version": _IN_CHAPTERS, **_plain(short), "chapters": (chapters.first, chapters.last)})
-        return together(text, {chapters.last: chapters.fresh} if chapters.fresh else {}, anew=chapters.anew)
+        since, done = chapters.since or self._growing().since(chapters.told), _finished(self.position)
+        short = replace(self, before=since.before, files=since.files)
+        plain = {"version": _IN_CHAPTERS, **_plain(short), "chapters": (chapters.first, chapters.last)}
+        if done is not None:
+            plain |= {"position": {**(self.position or {}), "done": None}, "finished": since.done}
+        return together(_text(plain), {chapters.last: chapters.fresh} if chapters.fresh else {}, anew=chapters.anew)
 
     def turned(self) -> Checkpoint:
         """With one more chapter, where it has become long."""
@@ -95,8 +94,7 @@ class Checkpoint(Struct, frozen=True):
         return replace(self, chapters=self.chapters.settled())
 
     def _growing(self) -> Growing:
-        done = self.position.get("done") if self.position is not None else None
-        return Growing(done if isinstance(done, Mapping) else {}, self.files, self.before)
+        return Growing(_finished(self.position) or {}, self.files, self.before)
 
     @classmethod
     def loads(cls, text: str) -> Checkpoint:
@@ -110,10 +108,10 @@ class Checkpoint(Struct, frozen=True):
                 raise ValueError(msg)
             notes = tuple(data.get("notes", ()))
             if "chapters" in data:
-                chapters = read(there, data.pop("chapters"))
-                whole = chapters.told + Growing.from_json({**data, **(data["position"] or {})})
+                chapters, finished = read(there, data.pop("chapters")), data.pop("finished", None)
+                whole = chapters.told + Growing(finished or {}, files_of(data.get("files", {})), data["before"])
                 data |= {"before": whole.before, "files": whole.files}
-                if data["position"] is not None and "done" in data["position"]:
+                if finished is not None:
                     data["position"] |= {"done": whole.done}
             else:
                 chapters = over(there)
@@ -168,6 +166,12 @@ class Checkpoint(Struct, frozen=True):
 
 _FIELDS = Checkpoint.__struct_fields__
 _SELDOM = ("restored", "noted", "files", "left_out")
+
+
+def _finished(position: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The files that a position says are finished; None of one that has something else there, or nothing."""
+    done = position.get("done") if position is not None else None
+    return done if isinstance(done, Mapping) and None not in done.values() else None
 
 
 def _plain(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -140,7 +140,8 @@ class Run:
                 destination, saved = serial.call(lambda: self._opened(serial, stack, copy))
                 start = self._begin(saved, copy, events)
                 # Where it has written under what is declared now, the table is its own.
-                if not self.work.parent and (saved is None or Checkpoint.loads(saved).basis != start.basis):
+                former = self._known(saved)
+                if not self.work.parent and (former is None or former.basis != start.basis):
                     flows, store = self.applied.flows, self.facilities.store
                     serial.call(lambda: take_over(destination, self.flow, flows, store))
                 source = self.work.open_source(self.opener)
@@ -168,7 +169,7 @@ class Run:
     def _saved(self, destination: Destination, copy: str | None) -> str | None:
         """The destination's checkpoint, under the flow's name of today."""
         store = self.facilities.store
-        known = None if copy is None else Checkpoint.loads(copy)
+        known = self._known(copy)
         if known is not None and known.restored:
             return self._restored(destination, known)
         if self.work.parent or self.work.full_refresh:
@@ -184,6 +185,15 @@ class Run:
             destination.forget(self.work.name)
             return None
         return saved
+
+    def _known(self, text: str | None) -> Checkpoint | None:
+        """A checkpoint, if there is one. Who starts over needs none that can't be read (SYN705), as was advised."""
+        try:
+            return None if text is None else Checkpoint.loads(text)
+        except Invalid:
+            if not self.work.full_refresh:
+                raise
+            return None
 
     def _restored(self, destination: Destination, known: Checkpoint) -> str | None:
         """Takes the flow back to where it was, at its destination first, so that a kill in between repeats only that.

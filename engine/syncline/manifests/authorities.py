@@ -62,16 +62,16 @@ def _named(spec: Any, path: tuple[str, ...]) -> str:
 
 def _wrong(root: Path, name: str) -> str:
     """Why a file can't be used; '' where it can."""
-    from syncline.sdk.http.authorities import read_authorities
+    from syncline.sdk.http.authorities import inside, read_authorities
     from syncline.sdk.http.tls import Tls, context_of
 
     try:
         text = read_authorities(root, name, "tls.ca")
-    except Invalid:
-        file = (root / name).resolve()
-        if not file.is_relative_to(root.resolve()):
-            return f"{name!r} is outside the repository"
-        return f"{name!r} can't be read as text" if file.is_file() else f"there is no file {name!r}"
+    except Invalid as error:
+        if inside(root, name) is None:
+            return f"{name!r} means no file inside the repository"
+        there = isinstance(error.__cause__, UnicodeDecodeError | PermissionError)
+        return f"{name!r} can't be read as text" if there else f"there is no file {name!r}"
     try:
         context_of(Tls(ca=text or " "))
     except Invalid:

@@ -142,3 +142,28 @@ def test_chapters_are_in_a_row():
     kept = Kept()
     import_of(200, kept)
     assert all(later == earlier + 1 for earlier, later in pairwise(kept.chapters))
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        None,
+        {"v": 2, "cursors": {"a": "1"}},
+        {"v": 1, "done": True},
+        {"done": ["a.csv"]},
+        {"done": {"a": None}},
+        {"done": {}, "v": 1},
+        {"before": "2026-01-01", "files": {"a": [1]}},
+    ],
+)
+def test_a_position_of_any_source_comes_back_as_it_was(position):
+    """Also with chapters, which a run has that began from a long position, and whatever is called as what they have of files."""
+    before = {"cursors": {f"partition-{n:05}": "2026-01-01" for n in range(500)}}
+    kept = Kept()
+    checkpoint = Checkpoint("f", "r", "b", before=before)
+    for _ in range(2):
+        after = checkpoint.advance(position=position, counts=Counts(read=1), read=bytes(32), written=bytes(32)).turned()
+        kept.save(after.kept())
+        checkpoint = after.settled()
+        assert kept.chapters
+        assert Checkpoint.loads(kept.text) == checkpoint

@@ -76,10 +76,16 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path, kind):
     (root / "pki" / "key.pem").write_text(ca.read_text().replace("CERTIFICATE", "PUBLIC KEY"))
     (root / "pki" / "torn.pem").write_text(ca.read_text()[:200])
     (root / "pki" / "ca.der").write_bytes(bytes(range(128, 256)))
+    (root / "pki" / "circle.pem").symlink_to("circle.pem")
+    (root / "pki" / "link.pem").symlink_to(tmp_path / "outside.pem")
     told = {
         "pki/none.pem": "there is no file 'pki/none.pem'",
         "pki": "there is no file 'pki'",
-        "../outside.pem": "'../outside.pem' is outside the repository",
+        **{
+            name: f"{name!r} means no file inside the repository"
+            for name in ("../outside.pem", "pki/link.pem", "pki/circle.pem")
+        },
+        "x" * 300: f"there is no file '{'x' * 300}'",
         "pki/ca.der": "'pki/ca.der' can't be read as text",
         **{f"pki/{name}.pem": f"'pki/{name}.pem' has no certificate in PEM form" for name in ("empty", "key", "torn")},
     }

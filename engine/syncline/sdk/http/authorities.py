@@ -17,10 +17,8 @@ def read_authorities(root: Path, name: str, what: str) -> str:
     """
     if not name:
         return ""
-    root = root.resolve()
-    path = (root / name).resolve()
     try:
-        if not path.is_relative_to(root):
+        if (path := inside(root, name)) is None:
             raise ValueError("outside")
         return path.read_text(encoding="ascii")
     except (OSError, ValueError) as error:
@@ -29,6 +27,21 @@ def read_authorities(root: Path, name: str, what: str) -> str:
             code="SYN432",
             help="Name a file inside the repository with certificates in PEM form.",
         ) from error
+
+
+def inside(root: Path, name: str) -> Path | None:
+    """
+    The file below a folder that a name means; None of one outside, and of a name that means none: one with a NUL, or
+    of a link that leads to itself.
+
+    >>> inside(Path("."), "../ca.pem")
+    """
+    try:
+        root = root.resolve()
+        path = (root / name).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return path if path.is_relative_to(root) else None
 
 
 def named_authorities(environ: Mapping[str, str], variable: str) -> str:
