@@ -178,6 +178,27 @@ def test_rejects_outlive_a_table_that_is_dropped(tmp_path, scenario):
     assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
 
 
+@pytest.mark.parametrize("away", ["renamed", "moved", ""])
+def test_a_table_that_was_not_there_to_be_dropped_is_left_to_a_person(tmp_path, away):
+    """What somebody had renamed, or the database file that was moved, was dropped by nobody: its rows may be anywhere."""
+    scenario = house.Scenario("upsert")
+    settings = lived_in(tmp_path, flows(scenario))
+    (tmp_path / "sync.yaml").write_text(scenario.texts["sync.yaml"].replace("write:", "deletion: delete, write:"))
+    commit(tmp_path, "Dropped when it is retired")
+    workflow.apply(settings)
+    if away == "moved":
+        (tmp_path / "warehouse.db").rename(tmp_path / "elsewhere.db")
+    elif away:
+        with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+            connection.execute("ALTER TABLE customers RENAME TO former_customers")
+    retire(settings, "sync")
+    with open_facilities(settings) as facilities:
+        told = [event.reason for event in facilities.store.events(house.FLOW)]
+    assert told[-2:] == ["TableKept" if away else "TableDropped", "Retired"]
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert states(done)["customers"] == ("open" if away else "erased")
+
+
 @pytest.mark.parametrize("until", ["", ", until: 2000-01-01"])
 def test_a_hold_keeps_what_a_retired_flow_wrote(tmp_path, scenario, until):
     """A legal hold over a retired flow keeps its rows and rejects until its end."""

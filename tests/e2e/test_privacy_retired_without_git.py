@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import privacy, workflow
+from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
 from syncline.reconciler import apply as reconciler
 from syncline.reconciler.steps import take
@@ -55,6 +57,18 @@ def test_an_apply_that_is_made_again_knows_it_too(settings, monkeypatch):
     write(settings)
     assert house.FLOW not in {applied.key for applied in workflow.objects(settings)}
     assert [place.rows for place in privacy.erase(settings, "acme", ADA, lambda _: None).places] == [1, 2]
+
+
+def test_what_was_kept_in_words_of_earlier_is_left_to_a_person(settings):
+    """A field that manifests don't have any more, years later, keeps no request from the other flows."""
+    write(settings, sync="")
+    with open_facilities(settings) as facilities:
+        kept = facilities.store.retired_flows()
+        flow = kept.of(house.FLOW)
+        assert flow is not None
+        former = tuple(text.replace('"spec":{', '"spec":{"former":1,', 1) for text in flow.documents)
+        kept.keep([replace(flow, applied="earlier", documents=former)], set())
+    assert states(privacy.erase(settings, "acme", ADA, lambda _: None)) == {"customers": "open", "visitors": "erased"}
 
 
 def test_a_flow_that_is_declared_again_is_known_anew(settings):

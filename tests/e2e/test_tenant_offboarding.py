@@ -6,8 +6,10 @@ import io
 import json
 import shutil
 import signal
+import sqlite3
 import sys
 import zipfile
+from contextlib import closing
 
 import pyrage  # type: ignore[import-untyped]  # the wheel has no stubs
 import pytest
@@ -116,6 +118,16 @@ def test_a_table_goes_with_deletion_delete(tmp_path, scenario):
     assert house.rows(settings.root, scenario) is None
     (step,) = [s for s in statement(proof)["predicate"]["steps"] if s["what"] == "destination"]
     assert step["message"] == "the table is gone"
+
+
+def test_a_table_that_is_not_there_is_not_told_as_dropped(tmp_path):
+    """Nobody dropped what somebody has renamed: the proof doesn't say that its rows are gone."""
+    settings = lived_in(tmp_path / "repo", flow="deletion: delete")
+    with closing(sqlite3.connect(settings.root / "warehouse.db")) as connection:
+        connection.execute("ALTER TABLE customers RENAME TO former_customers")
+    _, proof = offboard(retired(settings), "acme", wanted(settings), lambda _: None)
+    (step,) = [s for s in statement(proof)["predicate"]["steps"] if s["what"] == "destination"]
+    assert step["message"] == "the table wasn't there to be dropped"
 
 
 def test_the_archive_has_everything_and_only_the_tenants(tmp_path):

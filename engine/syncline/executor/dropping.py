@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from syncline.executor.applied import read_applied
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
+from syncline.executor.rows_left import may_have_rows
 from syncline.model.errors import Invalid
 from syncline.model.step import DeleteObject, DropTable
 from syncline.planner.retirement import dropped_tables
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
     from syncline.sdk.destination import Destination
+
+_GONE: Final = "nothing was dropped, since somebody renamed, moved or dropped it before"
 
 
 class Dropping(Struct, frozen=True):
@@ -69,8 +72,12 @@ class Dropping(Struct, frozen=True):
                 return f"{other if other.tenant == key.tenant else 'a flow of another tenant'} has written to it"
             if not offers(destination, Owning):
                 return "nothing is dropped at such a destination"
-            destination.drop(item.flow.target.stream, str(key))
-            return "no flow made it" if destination.owner(item.flow.target.stream).there else ""
+            if destination.drop(item.flow.target.stream, str(key)):
+                return ""
+            if destination.owner(item.flow.target.stream).there:
+                return "no flow made it"
+            # What was written may be under another name. Of a drop before a kill, that is said as well.
+            return _GONE if may_have_rows(self.facilities.store, key) else ""
 
 
 def writer_there(others: Iterable[Flow], flow: Flow, destination: Destination) -> ObjectKey | None:

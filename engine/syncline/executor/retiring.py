@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.applied import read_applied
 from syncline.manifests.load import from_document
-from syncline.manifests.resolve import resolve
+from syncline.manifests.resolve import desired_of
+from syncline.model.errors import SynclineError
 from syncline.model.retired_flow import RetiredFlow
 from syncline.model.step import DeleteObject
 from syncline.planner.compiled import compile_flows
@@ -37,11 +38,17 @@ def keep_retiring(store: StateStore, steps: Iterable[Step], objects: Collection[
 
 
 def as_kept(store: StateStore, key: ObjectKey) -> CompiledFlow | None:
-    """A retired flow as it was applied last, by what was kept of it then; None where nothing was."""
+    """
+    A retired flow as it was applied last, by what was kept of it then; None where nothing was, and where a version of
+    the language had it that we don't read any more: it may have been retired for years.
+    """
     kept = store.retired_flows().of(key)
     if kept is None:
         return None
-    return compile_flows(resolve([from_document(text) for text in kept.documents]).desired).get(key)
+    try:
+        return compile_flows(desired_of(from_document(text) for text in kept.documents)).get(key)
+    except (ValueError, SynclineError):
+        return None
 
 
 def _as_applied(applied: Applied, key: ObjectKey) -> RetiredFlow | None:

@@ -11,6 +11,7 @@ from syncline.executor.applied import read_applied
 from syncline.executor.dropping import writer_there
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
+from syncline.executor.rows_left import dropped
 from syncline.executor.sealed_ledger import ledgers
 from syncline.manifests.locations import one_table
 from syncline.model.errors import SynclineError, Waiting
@@ -86,9 +87,10 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
             if shared:
                 said = "rows stay, since another flow writes them"
             elif flow.spec.deletion == "delete" and offers(destination, Owning) and not _kept_by_another(former, item):
-                destination.drop(stream, name)
+                gone = destination.drop(stream, name) or dropped(store, flow.key)
                 there = destination.owner(stream).there
-                said = "rows stay, since no flow made the table" if there else "the table is gone"
+                stays = "rows stay, since no flow made the table" if there else "the table wasn't there to be dropped"
+                said = "the table is gone" if gone else stays
                 if offers(destination, Fencing):  # dropping took it from everybody
                     destination.fence(name, Fence(store.lineage, lease.token), anew=True)
             if offers(destination, Leaving):
