@@ -58,6 +58,10 @@ class Place:
         self.opened.append(SqlDestination(open_database(self.instance)))
         return self.opened[-1]
 
+    def connection(self) -> Any:
+        """One of its own to MariaDB."""
+        return _mariadb(self.url, self.login)
+
     def execute(self, statement: str, *parameters: Any) -> list[tuple]:
         """Runs a statement with `?` for parameters over a connection of its own, in the schema of the test."""
         if self.dialect == "sqlite":

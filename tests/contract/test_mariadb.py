@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -319,3 +320,30 @@ class TestFailing:
             writer.write(ROW, "2")
 
         assert server.open().checkpoint(FLOW) == "1"
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("what", ["first", "end", "forget", "move"])
+    def test_chapters_go_beside_another_flow(self, server: Place, what: str):
+        """Another flow that is about to commit isn't waited for: chapters go by their names, and no other row is looked at."""
+        writer = server.open().open(target_of(ORDERS))
+        writer.write(ROW, "1\n1 x\n2 y")
+        server.open().open(target_of(ORDERS, flow="acme/Sync/other", stream="others")).write(ROW, "1\n1 x")
+        doing = {
+            "first": lambda: writer.write(ROW, "2\n0\n3 z"),
+            "end": lambda: writer.finish("2\n0"),
+            "forget": lambda: server.open().forget(FLOW),
+            "move": lambda: server.open().move(FLOW, "acme/Sync/renamed"),
+        }
+        with server.connection() as other, ThreadPoolExecutor(1) as pool:
+            other.begin()
+            with other.cursor() as cursor:
+                cursor.execute("UPDATE _syncline_checkpoints SET run = 'other' WHERE flow = 'acme/Sync/other'")
+            done = pool.submit(doing[what])
+            ended = wait([done], timeout=5).done
+            other.rollback()
+            assert ended
+            done.result()
+        expected = {"first": "2\n3 z", "end": "2", "forget": None, "move": None}
+        assert server.open().checkpoint(FLOW) == expected[what]
+        assert server.open().checkpoint("acme/Sync/other") == "1\n1 x"

@@ -10,6 +10,7 @@ that there may be tables of ours which it doesn't name.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from syncline.connectors.sql.database import Database
@@ -32,10 +33,10 @@ _MADE = {
 _CHAPTER = "#"  # no character of a flow's name
 
 
-def of_flow(flow: str, and_: str = "flow = $1 OR") -> tuple[str, tuple[str, str]]:
-    """A condition, and its parameters, for the row of a flow and those of its chapters; or for what `and_` says."""
+def of_flow(flow: str) -> tuple[str, tuple[str, str]]:
+    """A condition, and its parameters, for the row of a flow and those of its chapters."""
     chapter = flow + _CHAPTER
-    return f"{and_} substr(flow, 1, {len(chapter)}) = $2", (flow, chapter)
+    return f"flow = $1 OR substr(flow, 1, {len(chapter)}) = $2", (flow, chapter)
 
 
 class Ledger:
@@ -90,11 +91,7 @@ class Ledger:
 
     def read(self, flow: str) -> tuple[str, str] | None:
         """Run and checkpoint of a flow, with its chapters."""
-        if not self.ready():
-            return None
-        where, names = of_flow(flow)
-        found = self._database.execute(f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE {where}", names)
-        rows = {name: (run, text) for name, run, text in found}
+        rows = self._rows(flow)
         if flow not in rows:
             return None
         run, head = rows.pop(flow)
@@ -105,8 +102,7 @@ class Ledger:
         head, anew, chapters = apart(checkpoint)
         self._set(flow, run, head)
         if anew:
-            where, names = of_flow(flow, "flow <> $1 AND")
-            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE {where}", names)
+            self._drop(name for name in self._rows(flow) if name != flow)
         for number, chapter in chapters.items():
             self._set(f"{flow}{_CHAPTER}{number}", run, chapter)
 
@@ -119,10 +115,22 @@ class Ledger:
 
     def delete(self, flow: str, run: str | None = None) -> None:
         """Deletes the checkpoint of a flow; with `run`, only one that this run left."""
-        found = self.read(flow)
-        if found is not None and run in {None, found[0]}:
-            where, names = of_flow(flow)
-            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE {where}", names)
+        rows = self._rows(flow)
+        if flow in rows and run in {None, rows[flow][0]}:
+            self._drop(rows)
+
+    def _rows(self, flow: str) -> dict[str, tuple[str, str]]:
+        """Run and text of a flow and of its chapters, by what they are kept under."""
+        if not self.ready():
+            return {}
+        where, names = of_flow(flow)
+        found = self._database.execute(f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE {where}", names)
+        return {name: (run, text) for name, run, text in found}
+
+    def _drop(self, names: Iterable[str]) -> None:
+        """Deletes these, each by its key: to find out by a condition, MariaDB waits for the rows of other flows."""
+        for name in names:
+            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE flow = $1", (name,))
 
     def move(self, previous: str, flow: str) -> None:
         """Gives the checkpoint of `previous` to `flow`."""
