@@ -43,6 +43,26 @@ class TestLease:
         assert str(os.getpid()) in lease.holder
         assert caught.value.message.startswith(f"{lease.holder} holds the lease of apply for another ")
 
+    def test_the_serial_is_that_of_the_moment_in_which_it_is_taken(self, where, store):
+        """Whoever had to wait for the row knows what was committed meanwhile, and not what was so when it asked."""
+        other, asked = where.store(), threading.Event()
+        with store.lease("run/acme/Sync/orders"):
+            pass
+
+        def taken() -> int:
+            asked.set()
+            with other.lease("run/acme/Sync/orders") as lease:
+                return lease.serial
+
+        with ThreadPoolExecutor(1) as pool:
+            with store._database.write() as connection:
+                connection.execute(update(tables.leases).values(token=tables.leases.c.token + 1))
+                connection.execute(update(tables.meta).values(serial=7))
+                taking = pool.submit(taken)
+                asked.wait()
+                time.sleep(0.5)  # until it waits
+            assert taking.result(60) == store.serial() == 7
+
     def test_a_named_holder_is_shown_with_its_process(self, store):
         """A holder that gave itself a name is shown with it."""
         with (

@@ -43,10 +43,11 @@ LONGEST: Final = 60.0
 
 # Made once: composing a statement costs more than running it.
 _NAMED = leases.c.name == bindparam("lease")
-_SERIAL = select(meta.c.serial).scalar_subquery().label("serial")
-_FOUND = select(leases, _SERIAL).where(_NAMED).with_for_update(of=leases)
+_FOUND = select(leases).where(_NAMED).with_for_update()
 _HELD = select(leases.c.token, leases.c.holder, leases.c.process).where(_NAMED).with_for_update(read=True)
 _CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
+# Asked once the row is ours: PostgreSQL tells a statement that had to wait for it what was so before it waited.
+_TAKE = _CHANGE.returning(select(meta.c.serial).scalar_subquery().label("serial"))
 
 
 @contextmanager
@@ -115,14 +116,10 @@ def _take(database: Database, name: str, holder: str, ttl: float, process: Proce
                 help="Wait until it has ended. A holder that died is followed when its time has run out.",
                 on=shown,
             )
-        lease = Lease(name, holder, row.token + 1, now + ttl, row.serial)
-        _change(
-            connection,
-            lease,
-            row.token,
-            {"holder": holder, "process": str(process), "token": lease.token, "expires": lease.expires},
-        )
-    return lease
+        lease = Lease(name, holder, row.token + 1, now + ttl)
+        taken = {"holder": holder, "process": str(process), "token": lease.token, "expires": lease.expires}
+        serial = connection.execute(_TAKE, taken | {"lease": name, "held": row.token}).scalar_one()
+    return replace(lease, serial=serial)
 
 
 class Renewals:
