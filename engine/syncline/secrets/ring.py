@@ -185,6 +185,7 @@ class KeyRing:
             if not part:  # before the key, so that a kill in between is gone on from
                 self._clear(tenant)
             self._unwrapped.clear()
+            self._envelopes.clear()
             key_file.destroy(path)
         return True
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid, Stalled
+from syncline.secrets.envelope import Envelope
 from syncline.secrets.ring import KeyRing
 
 
@@ -77,6 +79,20 @@ def test_destroying_a_key_erases_what_it_sealed(ring: KeyRing, tmp_path: Path):
     assert ring.unseal("beta", other, "p") == b"y"
     assert ring.tenant_hash_key("acme") != hash_key
     assert wrapped[4:] not in (tmp_path / "keys/tenants/acme.key").read_bytes()
+
+
+def test_a_ring_keeps_nothing_of_a_key_that_it_destroyed(ring: KeyRing):
+    """Neither the key nor what was made of it is in its memory any more."""
+
+    def held() -> list[Envelope]:
+        return [one for one in gc.get_objects() if isinstance(one, Envelope) and one.tenant == "gone"]
+
+    ring.envelope("gone")
+    assert held()
+
+    ring.destroy("gone")
+
+    assert not held()
 
 
 def test_every_byte_of_an_envelope_counts(ring: KeyRing):
