@@ -132,12 +132,14 @@ class Run:
         serial = Serial(self._patience())
         with ExitStack() as stack:
             stack.callback(serial.close)
+            opened = ExitStack()  # by that thread, also after a signal has ended the wait for it
+            stack.callback(serial.call, opened.close)
             try:
                 self.standing = self.facilities.store.standing(self.flow.key)
                 results = self.engine.decide(self.item, self.applied)
                 events = [permitted(self.facilities.recorder, self.flow.key, results, "run")]
                 copy = None if self.work.parent else shut_copy(self.standing.checkpoint)
-                destination, saved = serial.call(lambda: self._opened(serial, stack, copy))
+                destination, saved = serial.call(lambda: self._opened(serial, opened, copy))
                 start = self._begin(saved, copy, events)
                 # Where it has written under what is declared now, the table is its own.
                 former = self._known(saved)
@@ -152,13 +154,13 @@ class Run:
                 stopped(self, error)
                 raise
 
-    def _opened(self, serial: Serial, stack: ExitStack, copy: str | None) -> tuple[Destination, str | None]:
+    def _opened(self, serial: Serial, opened: ExitStack, copy: str | None) -> tuple[Destination, str | None]:
         """Opens the destination, and takes the flow there by the token of our lease: nobody who had it writes any more.
 
         Gives the destination's checkpoint as well; `copy` is the one in the state.
         """
         destination = self.opener.destination()
-        stack.callback(serial.call, destination.close)
+        opened.callback(destination.close)
         if offers(destination, Cutting):
             serial.cut = destination.cut
         if offers(destination, Fencing):
