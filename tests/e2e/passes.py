@@ -21,3 +21,7 @@ def engine_with_passes(settings: Settings) -> Iterator[Engine]:
         while any(each.name == "syncline-expiry" for each in threading.enumerate()):
             assert time.monotonic() < end, "a pass goes on"
             time.sleep(0.01)
+
+
+def leads() -> None:
+    """What the daemon proves that no other one has followed."""

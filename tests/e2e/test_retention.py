@@ -23,7 +23,7 @@ from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from tests import warm
 from tests.e2e import house
-from tests.e2e.passes import engine_with_passes
+from tests.e2e.passes import engine_with_passes, leads
 
 TODAY = dt.datetime.now(dt.UTC).date()
 TENANT = ObjectKey("", "Tenant", "acme")
@@ -206,7 +206,7 @@ def test_a_daemon_tries_what_was_busy_again_soon(tmp_path):
     settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
     told: list[str] = []
     with engine_with_passes(settings) as engine:
-        expiry = Expiry(engine, told.append, lambda: now[0])
+        expiry = Expiry(engine, leads, told.append, lambda: now[0])
         with engine.facilities.store.lease(f"run/{scenario.key}", "test"):
             expiry.tick()
             expiry._pass.join(20)
@@ -259,7 +259,7 @@ def test_a_daemon_deletes_once_an_hour(tmp_path):
     settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
     told: list[str] = []
     with engine_with_passes(settings) as engine:
-        Expiry(engine, told.append).tick()
+        Expiry(engine, leads, told.append).tick()
         for _ in range(200):
             if told:
                 break

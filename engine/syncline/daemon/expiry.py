@@ -1,6 +1,9 @@
 """
 Has what may be kept for a time only be removed when it is over, whether or not anything runs by then: what undoes
 imports, rows that a flow keeps for a time, and what runs of a tenant left with us.
+
+A daemon that was followed begins nothing more of a pass. What it is at may end: `syncline privacy retain` does the same
+by hand whichever daemon works, under the lease of a flow's runs and its fence, and what is over is over for everybody.
 """
 
 from __future__ import annotations
@@ -8,10 +11,11 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from syncline.daemon.leading import is_followed
 from syncline.executor.expire import expire, keeping, removed_of
 from syncline.executor.retention import retain, retaining
 from syncline.model.errors import SynclineError
@@ -28,16 +32,25 @@ SOON: Final = 300.0
 
 
 class Expiry:
-    """Used by one thread. One pass at a time is under way, in a thread of its own: a database may be slow to answer."""
+    """
+    Used by one thread. One pass at a time is under way, in a thread of its own: a database may be slow to answer.
+    `prove` raises `Followed` once another daemon works.
+    """
 
     def __init__(
-        self, engine: Engine, tell: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        prove: Callable[[], None],
+        tell: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
+        self._prove = prove
         self._tell = tell
         self._monotonic = monotonic
         self._due = monotonic()
         self._pass: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def tick(self) -> None:
         """Begins a pass, if one is due and none is under way."""
@@ -48,15 +61,27 @@ class Expiry:
         self._pass = thread("expiry", self._expire)
         self._pass.start()
 
+    def close(self) -> None:
+        """Begins nothing more, also of a pass that is under way."""
+        self._closed.set()
+
     def _expire(self) -> None:
         with self._telling("what is kept for a time"):
-            for key in keeping(self._engine):
+            for key in self._while_leading(keeping(self._engine)):
                 with self._telling(str(key)), working(f"removes what is kept of {key} for a time"):
                     if removed := expire(self._engine, key):
                         self._tell(removed_of(key, removed))
-            for key in retaining(self._engine.applied()):
+            for key in self._while_leading(retaining(self._engine.applied())):
                 with self._telling(str(key)), working(f"removes old rows of {key}"):
                     self._retain(key)
+
+    def _while_leading(self, keys: Iterable[ObjectKey]) -> Iterator[ObjectKey]:
+        """These, until another daemon works (`Followed`) or this one is closed."""
+        for key in keys:
+            if self._closed.is_set():
+                return
+            self._prove()
+            yield key
 
     def _retain(self, key: ObjectKey) -> None:
         for found in retain(self._engine, key, dt.datetime.now(dt.UTC)):
@@ -74,6 +99,7 @@ class Expiry:
         try:
             yield
         except SynclineError as error:
-            self._tell(f"{subject}: {error.code} {error.told}")
+            if not is_followed(error):  # the next pass is the other daemon's
+                self._tell(f"{subject}: {error.code} {error.told}")
         except Exception as error:  # a defect ends this, and nothing else
             self._tell(f"{subject}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")

@@ -232,7 +232,7 @@ class Daemon:
         facilities = replace(engine.facilities, store=store.fenced(lease))
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
         attempts = Attempts(engine, facilities.store, self._tell, starter.again)
-        expiry = Expiry(engine, self._tell)
+        expiry = Expiry(engine, partial(store.prove, lease), self._tell)
         self._watched = None
         self.status.sources.clear()  # somebody else may have led
         self._followers = followers = Followers(
@@ -272,6 +272,7 @@ class Daemon:
             followers.close()
             starter.close()
             attempts.close()
+            expiry.close()
             engine.before = unasked
             looks.close()
             self.status.leading = False

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -18,8 +19,9 @@ from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, SynclineError
 from tests.e2e.house import Scenario
-from tests.e2e.passes import engine_with_passes
+from tests.e2e.passes import engine_with_passes, leads
 from tests.e2e.test_undoing import SCENARIO, house
+from tests.unit.daemon.test_leading import followed
 
 
 class Clock:
@@ -52,7 +54,7 @@ def test_what_is_over_is_removed_once_an_hour(tmp_path):
     with engine_with_passes(settings) as engine:
         assert engine.facilities.keys.exists("acme", images_of(run))
         assert keeping(engine) == (SCENARIO.key,)
-        expiry = Expiry(engine, told.append, clock)
+        expiry = Expiry(engine, leads, told.append, clock)
         expiry.tick()
         time.sleep(2.1)
         expiry.tick()
@@ -78,7 +80,7 @@ def test_the_key_of_what_the_next_run_removed_goes_as_well(tmp_path):
         connection.commit()
     told = list[str]()
     with engine_with_passes(settings) as engine:
-        Expiry(engine, told.append).tick()
+        Expiry(engine, leads, told.append).tick()
         assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(first)))
     assert told == []
 
@@ -108,7 +110,7 @@ def test_what_an_import_kept_that_keeps_nothing_any_more_goes(tmp_path, scenario
     told = list[str]()
     with engine_with_passes(settings) as engine:
         assert keeping(engine) == (scenario.key,)
-        Expiry(engine, told.append).tick()
+        Expiry(engine, leads, told.append).tick()
         assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(run)))
         assert keeping(engine) == ()
     assert len(told) == 1
@@ -127,7 +129,7 @@ def test_a_damaged_list_of_a_folder_is_told_and_the_others_go_on(tmp_path):
     time.sleep(1.1)
     told = list[str]()
     with engine_with_passes(settings) as engine:
-        Expiry(engine, told.append).tick()
+        Expiry(engine, leads, told.append).tick()
         assert waited(lambda: told)
         assert not engine.facilities.keys.exists("acme", images_of(first))
         assert engine.facilities.keys.exists("acme", images_of(second))
@@ -186,9 +188,35 @@ def test_a_database_that_is_broken_is_told(tmp_path):
     (tmp_path / "warehouse.db").write_bytes(b"no database at all" * 100)
     told: list[str] = []
     with engine_with_passes(settings) as engine:
-        Expiry(engine, told.append).tick()
+        Expiry(engine, leads, told.append).tick()
         assert waited(lambda: told)
     assert told[0].startswith("acme/Import/customers: SYN490")
+
+
+def test_a_daemon_that_was_followed_removes_nothing_more(tmp_path):
+    """What is over is the other daemon's to remove; that this one was at it is no trouble of anything."""
+    settings = house(tmp_path, window="1s")
+    workflow.run(settings, SCENARIO.key, progress=Silent())
+    time.sleep(1.1)
+    told = list[str]()
+    with engine_with_passes(settings) as engine, engine.facilities.store.lease("daemon") as lease:
+        expiry = Expiry(engine, partial(engine.facilities.store.prove, lease), told.append)
+        followed(settings)
+        expiry._expire()
+    assert told == []
+    assert kept(tmp_path)
+
+
+def test_a_daemon_that_is_stopped_goes_on_with_no_pass(tmp_path):
+    """What it is at ends; nothing else is begun, since the state is closed after it."""
+    settings = house(tmp_path, window="1s")
+    workflow.run(settings, SCENARIO.key, progress=Silent())
+    time.sleep(1.1)
+    with engine_with_passes(settings) as engine:
+        expiry = Expiry(engine, leads, print)
+        expiry.close()
+        expiry._expire()
+    assert kept(tmp_path)
 
 
 def test_a_state_that_is_down_is_told(tmp_path, monkeypatch):
@@ -197,7 +225,7 @@ def test_a_state_that_is_down_is_told(tmp_path, monkeypatch):
     told, traces = list[str](), list[object]()
     monkeypatch.setattr("threading.excepthook", traces.append)
     with engine_with_passes(settings) as engine:
-        expiry = Expiry(engine, told.append)
+        expiry = Expiry(engine, leads, told.append)
         engine.facilities.store.close()
         for path in tmp_path.rglob("state.db*"):
             path.unlink()
