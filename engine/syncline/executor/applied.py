@@ -6,6 +6,8 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from syncline.manifests.desired import Desired
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import desired_of
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncline.model.key import ObjectKey
+    from syncline.policy.decisions import Decided
     from syncline.state.store import AppliedObject, StateReader
 
 
@@ -24,7 +27,8 @@ class Applied:
     """Applied objects, resolved and compiled, at a serial of the state; the first source's commit and plan that made
     it so.
 
-    `below` remembers what objects stand on, once somebody found it out.
+    `below` remembers what objects stand on, once somebody found it out. `decided` is what policy decided of it where
+    this process has applied it.
     """
 
     serial: int
@@ -38,6 +42,7 @@ class Applied:
     #: Whether an apply was under way when this was read, so that its commit is not yet among those that were applied.
     partial: bool = False
     below: dict[ObjectKey, tuple[ObjectKey, ...]] = field(default_factory=dict, compare=False, repr=False)
+    decided: Decided | None = field(default=None, compare=False, repr=False)
 
     def under(self, key: ObjectKey) -> tuple[str, str]:
         """The commit of its source that was applied last, and that plan's digest."""
@@ -57,26 +62,34 @@ class Applied:
         return found
 
 
+class Led(Struct, frozen=True):
+    """What an apply led to, and what policy decided of it, where that is known."""
+
+    desired: Desired
+    flows: Flows
+    decided: Decided | None = None
+
+
 class Latest:
-    """What the last apply of this process led to, for whoever reads next what is applied: it is resolved and compiled
-    already. Shared in a `Keep`; safe for threads.
+    """What the last apply of this process led to, for whoever reads next what is applied: it is resolved, compiled and
+    judged already. Shared in a `Keep`; safe for threads.
     """
 
     def __init__(self) -> None:
-        self._known: tuple[Desired, Flows] | None = None
+        self._known: Led | None = None
 
-    def led_to(self, desired: Desired, flows: Flows) -> None:
-        """Remembers it until the next apply; both are of documents, as what is applied is."""
-        self._known = desired, flows
+    def led_to(self, desired: Desired, flows: Flows, decided: Decided | None = None) -> None:
+        """Remembers it until the next apply; declarations and flows are of documents, as what is applied is."""
+        self._known = Led(desired, flows, decided)
 
-    def of(self, objects: Mapping[ObjectKey, AppliedObject]) -> tuple[Desired, Flows] | None:
+    def of(self, objects: Mapping[ObjectKey, AppliedObject]) -> Led | None:
         """What it led to, where these objects are exactly that."""
         known = self._known
-        if known is None or len(known[0].objects) != len(objects):
+        if known is None or len(known.desired.objects) != len(objects):
             return None
         same = all(
             (applied := objects.get(key)) is not None and applied.digest == manifest.digest
-            for key, manifest in known[0].objects.items()
+            for key, manifest in known.desired.objects.items()
         )
         return known if same else None
 
@@ -90,11 +103,10 @@ def read_applied(reader: StateReader, latest: Latest | None = None, before: Appl
     serial, partial = reader.serial(), bool(reader.unfinished_apply())
     former = before.objects if before is not None else {}
     objects = {new.key: old if (old := former.get(new.key)) == new else new for new in reader.objects()}
-    found = latest.of(objects) if latest is not None else None
-    if found is None:
+    led = latest.of(objects) if latest is not None else None
+    if led is None:
         desired = desired_of(from_document(applied.document) for applied in objects.values())
-        found = desired, compile_flows(desired)
-    desired, flows = found
+        led = Led(desired, compile_flows(desired))
     others = {source: reader.applied_under(source) for source in {known.source for known in objects.values()} - {""}}
     revision, plan = reader.applied_under("" if others else None)
-    return Applied(serial, revision, plan, objects, desired, flows, others, partial)
+    return Applied(serial, revision, plan, objects, led.desired, led.flows, others, partial, decided=led.decided)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -20,15 +20,15 @@ from syncline.executor.run import Run
 from syncline.executor.watch import Watch, facts_in, watch_of
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled, SynclineError
-from syncline.policy.check import Verdicts, check
-from syncline.policy.rule import FlowFact, Subjects
+from syncline.policy.check import Verdicts
+from syncline.policy.decisions import Decided
+from syncline.policy.rule import Subjects
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.mapping.columns import Columns
-    from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.model.schema import Schema
     from syncline.planner.compiled import CompiledFlow
@@ -53,13 +53,12 @@ def unasked(work: Work) -> None:
     del work
 
 
-class _Decided(Struct, frozen=True):
-    """What policy decided of all that is applied, on a day and at a serial, and the facts that it judged."""
+class _Judged(Struct, frozen=True):
+    """What policy decided of all that is applied at a serial, also by what it is about."""
 
-    day: dt.date
     serial: int
-    facts: Mapping[ObjectKey, tuple[FlowFact, ...]]
-    decisions: Verdicts
+    decided: Decided
+    verdicts: Verdicts
 
 
 @dataclass(slots=True)
@@ -78,7 +77,7 @@ class Engine:
     ended: Ended = untold
     before: Callable[[Work], None] = unasked
     _applied: Applied | None = None
-    _decided: _Decided | None = None
+    _judged: _Judged | None = None
     _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
     # One thread reads or decides, and those that ask meanwhile wait for it: each would take as much time and memory.
     _reading: Lock = field(init=False)
@@ -146,22 +145,26 @@ class Engine:
                 error.add_note(f"Noting how the flow stands failed as well: {second}")
 
     def decide(self, item: CompiledFlow, applied: Applied) -> tuple[PolicyResult, ...]:
-        """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
-        return self._decisions(applied).decisions.of_flow(item.flow)
+        """
+        Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows, or taken
+        from the apply of today that led to this.
+        """
+        return self._all_judged(applied).verdicts.of_flow(item.flow)
 
-    def _decisions(self, applied: Applied) -> _Decided:
-        today = dt.datetime.now(dt.UTC).date()
+    def _all_judged(self, applied: Applied) -> _Judged:
+        today, root = dt.datetime.now(dt.UTC).date(), self.facilities.settings.root
         with self._deciding:
-            decided = self._decided
-            if decided is None or (decided.day, decided.serial) != (today, applied.serial):
-                facts = facts_in(applied)
-                subjects = Subjects(applied.desired, facts, (), today, self.facilities.settings.root)
-                decided = self._decided = _Decided(today, applied.serial, facts, Verdicts(check(subjects)))
-        return decided
+            judged = self._judged
+            if judged is None or (judged.serial, judged.decided.day) != (applied.serial, today):
+                decided = applied.decided
+                if decided is None or (decided.day, decided.root) != (today, root):
+                    decided = Decided.of(Subjects(applied.desired, facts_in(applied), (), today, root))
+                judged = self._judged = _Judged(applied.serial, decided, Verdicts(decided.results))
+        return judged
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:
         """Policy for what turns up inside a run of a flow: asked again, today, with the facts that were found."""
-        facts = self._decisions(applied).facts[item.flow.key]
+        facts = self._all_judged(applied).decided.facts[item.flow.key]
         return watch_of(item, applied, self.facilities.settings.root, facts=facts)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:

@@ -1,4 +1,4 @@
-"""What policy decided of a plan, kept for who applies it: asked of the same on the same day, it needn't decide again.
+"""What policy decided, kept for who asks the same on the same day: an apply after its plan, and runs after their apply.
 
 Policy is pure: equal subjects give equal results. A plan is judged by what is declared, and an apply by the documents
 that it will leave behind. These leave out places, which are only told, and annotations, which rules on manifests may
@@ -8,9 +8,12 @@ look at: where there are both, an apply decides by itself, as it does wherever a
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.kinds.policy import PolicySpec
 from syncline.policy.check import check
@@ -19,10 +22,26 @@ from syncline.policy.rules.declared import bound_policies
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.model.change import Change
+    from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
-    from syncline.policy.rule import Subjects
+    from syncline.policy.rule import FlowFact, Subjects
 
 Results = tuple["PolicyResult", ...]
+
+
+class Decided(Struct, frozen=True):
+    """What policy decided: on a day, where relative paths start from `root`, by the facts of every flow."""
+
+    day: dt.date
+    root: PurePath
+    facts: Mapping[ObjectKey, tuple[FlowFact, ...]]
+    results: Results
+
+    @classmethod
+    def of(cls, subjects: Subjects, results: Results | None = None) -> Decided:
+        """What policy says of these, or said already."""
+        said = check(subjects) if results is None else results
+        return cls(subjects.today, subjects.root, subjects.facts, said)
 
 
 class Decisions:
@@ -39,7 +58,7 @@ class Decisions:
         self._kept = subjects, results
         return results
 
-    def again(self, desired: Desired, changes: tuple[Change, ...], today: dt.date, root: PurePath) -> Results | None:
+    def again(self, desired: Desired, changes: tuple[Change, ...], today: dt.date, root: PurePath) -> Decided | None:
         """What was decided of exactly this; None where that has to be found out, as of a part of the plan."""
         if self._kept is None:
             return None
@@ -47,7 +66,12 @@ class Decisions:
         if (known.today, known.root, known.desired.digest) != (today, root, desired.digest) or known.changes != changes:
             return None
         noted = any(manifest.annotations for manifest in known.desired.objects.values())
-        return None if noted and _judged(desired, "manifest") else results
+        return None if noted and _judged(desired, "manifest") else Decided.of(known, results)
+
+
+def lasting(decided: Decided, desired: Desired, changes: tuple[Change, ...]) -> Decided | None:
+    """What was decided of changes, where that is what runs ask as well: what they lead to, without them. Else None."""
+    return None if changes and _judged(desired, "change") else decided
 
 
 def _judged(desired: Desired, on: str) -> bool:

@@ -34,7 +34,8 @@ from syncline.planner.demands import Demands, demands_of
 from syncline.planner.ownership import Ownership, shown
 from syncline.planner.serialize import digest as plan_digest
 from syncline.planner.serialize import step_data
-from syncline.policy.check import check, diagnostics
+from syncline.policy.check import diagnostics
+from syncline.policy.decisions import Decided, Decisions, lasting
 from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
 from syncline.policy.rules.declared import bound_policies
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
     from syncline.model.plan import Basis, Plan, PolicyResult
     from syncline.planner.compiled import Flows
-    from syncline.policy.decisions import Decisions
     from syncline.reconciler.approvals import Gate
     from syncline.state.store import AppliedObject, Author, Lease, StateReader, StateStore
 
@@ -199,9 +199,7 @@ def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> list[Manife
     return [from_document(document) for document in documents.values()]
 
 
-def check_policy(
-    desired: Desired, plan: Plan, today: dt.date, root: Path, compiled: Flows | None = None
-) -> tuple[PolicyResult, ...]:
+def check_policy(desired: Desired, plan: Plan, today: dt.date, root: Path, compiled: Flows | None = None) -> Decided:
     """
     Evaluates policy again on what would be there after the plan: a saved plan can't carry its own permission.
 
@@ -209,7 +207,7 @@ def check_policy(
     """
     flows = compiled if compiled is not None else compile_flows(desired)
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(desired, found, plan.changes, today, root))
+    return Decided.of(Subjects(desired, found, plan.changes, today, root))
 
 
 def _possible(
@@ -223,7 +221,7 @@ def _possible(
     part, held = without(plan, blocked, applied)
     if held and part.steps:
         result = resolve(after(part, applied))
-        denied = any(not r.allowed for r in check_policy(result.desired, part, today, root))
+        denied = any(not r.allowed for r in check_policy(result.desired, part, today, root).results)
         if denied or has_errors(result.diagnostics):
             first = foremost(held)
             held = {change.key: held.get(change.key, first) for change in plan.changes} | held
@@ -243,7 +241,7 @@ def _blamed(
     desired = desired_of(from_document(known.document) for known in applied.values())
     before = {
         (r.rule, r.object)
-        for r in check_policy(desired, structs.replace(plan, changes=()), today, root)
+        for r in check_policy(desired, structs.replace(plan, changes=()), today, root).results
         if not r.allowed
     }
     return tuple(r for r in denied if r.object not in others or (r.rule, r.object) not in before)
@@ -395,9 +393,10 @@ def apply_plan(
                 raise foremost(held)
             return Applied(plan, digest, "", store.serial(), 0, held)
         compiled = compile_flows(desired)
-        policy = decisions.again(desired, part.changes, today, root) if decisions is not None else None
-        if policy is None:
-            policy = check_policy(desired, part, today, root, compiled)
+        decided = decisions.again(desired, part.changes, today, root) if decisions is not None else None
+        if decided is None:
+            decided = check_policy(desired, part, today, root, compiled)
+        policy = decided.results
         denied = tuple(r for r in policy if not r.allowed)
         if denied:
             denied = _blamed(denied, part, objects, today, root)
@@ -438,7 +437,9 @@ def apply_plan(
             _use_approvals(facilities, lease, plan, judged, {change.key for change in part.changes})
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
-        facilities.keep.shared_or_made(Latest, Latest).led_to(desired, compiled)
+        facilities.keep.shared_or_made(Latest, Latest).led_to(
+            desired, compiled, lasting(decided, desired, part.changes)
+        )
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
         events: list[Event] = []
         keep_retiring(store, part.steps, objects)

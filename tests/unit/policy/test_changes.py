@@ -141,7 +141,7 @@ def test_plan_and_apply_give_the_same_answer(verdict: str, texts: Mapping[str, s
 
     def at_apply(plan: Plan) -> set[tuple[str, str, str, str]]:
         desired = desired_of(after(plan, {known.key: known for known in workflow.objects(settings)}))
-        return answer(check_policy(desired, plan, dt.datetime.now(dt.UTC).date(), settings.root))
+        return answer(check_policy(desired, plan, dt.datetime.now(dt.UTC).date(), settings.root).results)
 
     assert verdict in {result.verdict for result in made.policy}
     assert made.can_apply == (verdict != "denied")

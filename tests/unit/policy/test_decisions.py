@@ -15,7 +15,7 @@ from syncline.model.errors import Denied
 from syncline.model.key import ObjectKey
 from syncline.model.plan import PolicyResult
 from syncline.policy.check import check
-from syncline.policy.decisions import Decisions
+from syncline.policy.decisions import Decided, Decisions
 from syncline.policy.rule import Subjects
 from syncline.policy.rules import RULES
 from syncline.reconciler.apply import apply_plan
@@ -44,7 +44,7 @@ def test_of_the_same_it_is_not_asked_again() -> None:
     """Equal declarations, changes, day and folder: what was said holds, also where there are annotations or rules."""
     for texts in (CUSTOMERS, NOTED, with_policy(ON_MANIFESTS)):
         decisions, declared = asked(texts)
-        assert decisions.again(desired(texts), (CHANGE,), TODAY, declared.root) == SAID
+        assert decisions.again(desired(texts), (CHANGE,), TODAY, declared.root) == Decided.of(declared, SAID)
 
 
 @pytest.mark.parametrize("other", ["declarations", "changes", "day", "folder", "annotations", "nothing asked before"])

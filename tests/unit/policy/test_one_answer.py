@@ -80,7 +80,7 @@ def at_apply(settings: Settings) -> Answer:
     manifests = workflow.validate(settings).desired.objects.values()
     desired = resolve([from_document(to_document(manifest)) for manifest in manifests]).desired
     plan = Plan(Basis("", dirty=False, lineage="", serial=0, manifests=""), (), ())
-    return answer(check_policy(desired, plan, dt.datetime.now(dt.UTC).date(), settings.root))
+    return answer(check_policy(desired, plan, dt.datetime.now(dt.UTC).date(), settings.root).results)
 
 
 def at_run(settings: Settings) -> Answer:

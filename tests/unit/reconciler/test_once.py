@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from syncline import validation, workflow
-from syncline.executor.applied import Latest, read_applied
+from syncline.executor import watch
+from syncline.executor.applied import Latest, Led, read_applied
 from syncline.planner.known import Known
 from syncline.policy import check as policy_check
 from syncline.policy import decisions as policy_decisions
@@ -13,11 +14,11 @@ from syncline.policy import facts as policy_facts
 from syncline.policy.decisions import Decisions
 from syncline.reconciler import apply as reconciling
 from syncline.reconciler.apply import apply_plan
-from tests.e2e.house import Scenario, build
+from tests.e2e.house import FLOW, Scenario, build
 
 
 def test_a_commit_is_resolved_and_judged_once(tmp_path, monkeypatch):
-    """As it is declared; an apply takes what policy said of exactly what it leads to, and what is read next is that."""
+    """As it is declared; an apply takes what policy said of exactly what it leads to, and what runs read next is that."""
     settings = build(tmp_path, Scenario("upsert").texts)
     known = Known()
     done: list[str] = []
@@ -46,12 +47,14 @@ def test_a_commit_is_resolved_and_judged_once(tmp_path, monkeypatch):
         mapping.write_text(mapping.read_text().replace("from: name}", 'from: "upper(name)"}'))
         for module in (validation, reconciling):
             counted(module, "resolve")
-        for module in (policy_facts, reconciling):
+        for module in (policy_facts, reconciling, watch):
             counted(module, "facts")
-        for module in (policy_check, policy_decisions, reconciling):
+        for module in (policy_check, policy_decisions):
             counted(module, "check")
         done.clear()
         made, applied = commit()
+        assert engine.decide(applied.flow(FLOW), applied)
+        assert engine.watch(applied.flow(FLOW), applied).facts
 
         assert made.steps == 1
         assert (done.count("resolve"), done.count("facts"), done.count("check")) == (1, 1, 1)
@@ -71,7 +74,7 @@ def test_what_somebody_else_applied_is_never_taken_for_it(tmp_path):
     latest = Latest()
     assert latest.of(applied.objects) is None
     latest.led_to(applied.desired, applied.flows)
-    assert latest.of(applied.objects) == (applied.desired, applied.flows)
+    assert latest.of(applied.objects) == Led(applied.desired, applied.flows)
     (first, one), *others = applied.objects.items()
     assert latest.of(dict(others)) is None
     assert latest.of({**applied.objects, first: replace(one, digest="0" * 64)}) is None
