@@ -28,6 +28,7 @@ from syncline.state.store import RunRecord
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
+    from syncline.manifests.desired import Desired
     from syncline.mapping.columns import Columns
     from syncline.model.plan import PolicyResult
     from syncline.model.schema import Schema
@@ -54,9 +55,9 @@ def unasked(work: Work) -> None:
 
 
 class _Judged(Struct, frozen=True):
-    """What policy decided of all that is applied at a serial, also by what it is about."""
+    """What policy decided of these declarations, also by what it is about."""
 
-    serial: int
+    desired: Desired
     decided: Decided
     verdicts: Verdicts
 
@@ -96,6 +97,7 @@ class Engine:
                     known = read_applied(self.facilities.store, self.facilities.keep.shared(Latest), known)
                     self._applied = known
                     self._columns.clear()
+                    self._judged = None
         return known
 
     def _outdated(self, known: Applied, serial: int | None) -> bool:
@@ -155,11 +157,11 @@ class Engine:
         today, root = dt.datetime.now(dt.UTC).date(), self.facilities.settings.root
         with self._deciding:
             judged = self._judged
-            if judged is None or (judged.serial, judged.decided.day) != (applied.serial, today):
+            if judged is None or judged.desired is not applied.desired or judged.decided.day != today:
                 decided = applied.decided
                 if decided is None or (decided.day, decided.root) != (today, root):
                     decided = Decided.of(Subjects(applied.desired, facts_in(applied), (), today, root))
-                judged = self._judged = _Judged(applied.serial, decided, Verdicts(decided.results))
+                judged = self._judged = _Judged(applied.desired, decided, Verdicts(decided.results))
         return judged
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:

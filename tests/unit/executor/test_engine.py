@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from syncline.executor.applied import Applied
 from syncline.executor.engine import Engine
 from syncline.model.key import ObjectKey
@@ -23,12 +25,16 @@ def applied(serial: int, region: str) -> Applied:
     return Applied(serial, "r", "p", {}, found, compile_flows(found))
 
 
-def test_a_decision_is_never_taken_from_another_serial(tmp_path: Path) -> None:
-    """Runs that began before and after an apply, in turn on one engine: each gets the decisions of what it began with."""
+@pytest.mark.parametrize("serials", [(1, 2), (1, 1)])
+def test_a_decision_is_never_taken_of_anything_else(serials: tuple[int, int], tmp_path: Path) -> None:
+    """
+    Runs that began before and after an apply, in turn on one engine: each gets the decisions of what it began with. So
+    do those that read objects in the middle of an apply, which have changed since the serial was read.
+    """
     facilities: Any = SimpleNamespace(settings=SimpleNamespace(root=tmp_path))
     resolve: Any = None
     engine = Engine(facilities, resolve)
-    inside, outside = applied(1, "eu-west"), applied(2, "us-east")
+    inside, outside = applied(serials[0], "eu-west"), applied(serials[1], "us-east")
 
     def denied(now: Applied) -> bool:
         return any(not result.allowed for result in engine.decide(now.flow(KEY), now))
