@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from syncline.model.errors import Denied, SynclineError
+from syncline.model.errors import Followed, SynclineError
 from syncline.model.pulse import thread, turned
 from syncline.notify.dispatcher import Dispatcher
 from syncline.notify.sender import Sender
@@ -59,7 +59,7 @@ def _notify(
             for part in parts:
                 part.tick()
             stop.wait(TICK)
-    except Denied:  # another daemon has taken over
+    except Followed:  # another daemon has taken over
         return
     finally:
         sender.close()
@@ -81,7 +81,7 @@ class _Part:
             self._step()
             self._said = ""
             return
-        except Denied:
+        except Followed:
             raise
         except SynclineError as error:
             problem = f"notifications: {error.code} {error.told}"

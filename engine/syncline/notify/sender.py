@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.subscription import SubscriptionSpec
-from syncline.model.errors import Again, Bug, Denied, Invalid, SynclineError, Waiting
+from syncline.model.errors import Again, Bug, Followed, Invalid, SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
 from syncline.model.pulse import resting, thread, working
 from syncline.notify.channels import notice_of, open_channel
@@ -109,7 +109,7 @@ class Sender:
             try:
                 with working(f"sends a message of {message.key}"):
                     self._deliver(message)
-            except Denied:  # another daemon has taken over
+            except Followed:  # another daemon has taken over
                 return
             except SynclineError as error:  # the state is out of reach: it is claimed, and comes again
                 self._tell(f"{message.key}: {error.code} {error.message}")
