@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from msgspec.structs import replace
 
 from syncline import privacy, workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.model.errors import Followed
+from syncline.model.retired_flow import RetiredFlow
 from syncline.reconciler import apply as reconciler
 from syncline.reconciler.steps import take
+from syncline.state.sql import SqlStore
 from tests.e2e import house
 from tests.e2e.subjects import ADA, MAPPING, lived_in
 from tests.e2e.test_privacy_retired import states
@@ -57,6 +63,24 @@ def test_an_apply_that_is_made_again_knows_it_too(settings, monkeypatch):
     write(settings)
     assert house.FLOW not in {applied.key for applied in workflow.objects(settings)}
     assert [place.rows for place in privacy.erase(settings, "acme", ADA, lambda _: None).places] == [1, 2]
+
+
+def test_an_apply_that_was_followed_forgets_nothing(settings, monkeypatch):
+    """It takes the flow for one that stands; the one that followed it has retired that, and knows what it was."""
+    known = RetiredFlow(house.FLOW, "2026-11-27T22:00:00Z", ("{}",))
+    begin_apply = SqlStore.begin_apply
+
+    def followed(store, lease, *more):
+        begin_apply(store, lease, *more)
+        with closing(sqlite3.connect(settings.home / "state.db")) as state, state:
+            state.execute("UPDATE leases SET token = token + 1 WHERE name = 'apply'")
+        store.retired_flows().keep([known], ())
+
+    monkeypatch.setattr(SqlStore, "begin_apply", followed)
+    with pytest.raises(Followed):
+        write(settings, mapping=MAPPING.replace("from: lower(email),", "from: upper(email),"))
+    with open_facilities(settings) as facilities:
+        assert facilities.store.retired_flows().of(house.FLOW) == known
 
 
 def test_what_was_kept_in_words_of_earlier_is_left_to_a_person(settings):

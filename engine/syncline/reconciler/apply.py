@@ -442,7 +442,7 @@ def apply_plan(
         )
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
         events: list[Event] = []
-        keep_retiring(store, part.steps, objects)
+        keep_retiring(store.fenced(lease), part.steps, objects)
         for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, plan, digest, dropping.drop)
             line = step.describe()
