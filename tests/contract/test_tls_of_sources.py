@@ -147,6 +147,19 @@ def test_authorities_that_cannot_be_read_are_told(fetched: Fetch):
         assert (error.code, name in error.message) == ("SYN432", True)
 
 
+def test_authorities_that_come_later_count(tmp_path: Path, authority: Authority, repository: Path):
+    """A Source whose file of authorities isn't there yet is followed once it is, without another apply or a restart."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued = authority.issue("localhost")
+    context.load_cert_chain(issued.certificate, issued.key)
+    with _serving(repository, context) as url:
+        spec = SourceSpec.model_validate({"url": url, "tls": {"ca": "later.pem"}, "declares": {"tenants": ("acme",)}})
+        source = open_source(read_settings(tmp_path / "root", {}), "team", spec)
+        assert _why(source.head).code == "SYN432"
+        (tmp_path / "root" / "later.pem").write_bytes(authority.ca.read_bytes())
+        assert len(source.head()) == 40
+
+
 @pytest.mark.parametrize(("url", "codes"), [("https://git.example/x", []), ("git@git.example:x", ["SYN914"])])
 def test_tls_of_a_source_by_ssh_is_refused(url: str, codes: list[str]):
     """`tls` beside another URL than https:// would be believed in, and have no effect."""

@@ -69,7 +69,9 @@ class Access(Struct, frozen=True):
 
     @contextmanager
     def environment(self, url: str) -> Iterator[Mapping[str, str]]:
-        """What git's environment needs to get in at this URL, while the block runs. Raises as `secrets.resolve`."""
+        """What git's environment needs to get in at this URL, while the block runs. Raises as `secrets.resolve`, and
+        `Invalid` (SYN432) for authorities that can't be read.
+        """
         if self.ssh_key is None and self.known_hosts is None:
             yield {**self.tls.environment(), **_configured({**self.tls.settings(), **self._login(url)})}
             return

@@ -12,16 +12,14 @@ from syncline.daemon.source import GitSource, SourceRepository
 from syncline.kinds.source import SourceSpec
 from syncline.model import units
 from syncline.reconciler.needs import reference
-from syncline.sdk.http.authorities import read_authorities
 from syncline.secrets.contract import Context
 from syncline.settings import Settings
 
 
 @own_disk()
 def open_source(settings: Settings, name: str, spec: SourceSpec) -> SourceRepository:
-    """
-    The mirror of a source, in a folder of its own under the home. `Invalid` (SYN660, SYN741, SYN742) for none, and
-    (SYN432) for authorities that can't be read; `Again` or `Stalled` (SYN748) where that folder can't be written.
+    """The mirror of a source, in a folder of its own under the home. `Invalid` (SYN660, SYN741, SYN742) for none;
+    `Again` or `Stalled` (SYN748) where that folder can't be written.
     """
     home = settings.home / "sources" / name
     signers = _lines(home / "allowed_signers", spec.allowed_signers)
@@ -47,14 +45,13 @@ def open_source(settings: Settings, name: str, spec: SourceSpec) -> SourceReposi
 
 
 def _tls(settings: Settings, home: Path, spec: SourceSpec) -> GitTls:
-    """What is asked of its server. The file of authorities is read at each fetch: one that is renewed counts then."""
+    """What is asked of its server."""
     minimum = spec.tls.min if "min" in spec.tls.model_fields_set else ""
     if not spec.tls.ca:
         return GitTls(minimum, pins=spec.tls.pins)
-    read_authorities(settings.root, spec.tls.ca, "tls.ca")
     nowhere = home / "no_authorities"
     nowhere.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return GitTls(minimum, (settings.root / spec.tls.ca).resolve(), nowhere, spec.tls.pins)
+    return GitTls(minimum, settings.root, spec.tls.ca, nowhere, spec.tls.pins)
 
 
 def _lines(path: Path, lines: Sequence[str]) -> Path | None:

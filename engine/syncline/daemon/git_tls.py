@@ -7,29 +7,35 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from syncline.sdk.http.authorities import read_authorities
+
 
 class GitTls(Struct, frozen=True):
     """
-    What differs from TLS 1.3 with the authorities of the machine, or of the environment: `authorities` is a file of the
-    only ones to trust, `nowhere` a folder without any, and `pins` are the only keys that the server may have. Without
-    a `minimum` the environment may say one.
+    What differs from TLS 1.3 with the authorities of the machine, or of the environment: `authorities` is a file below
+    `root` of the only ones to trust, `nowhere` a folder without any, and `pins` are the only keys that the server may
+    have. Without a `minimum` the environment may say one.
     """
 
     minimum: str = ""
-    authorities: Path | None = None
-    nowhere: Path | None = None
+    root: Path = Path()
+    authorities: str = ""
+    nowhere: Path = Path()
     pins: tuple[str, ...] = ()
 
     def environment(self) -> Mapping[str, str]:
         """
-        Variables of Git. Those of the machine's folder of authorities would count beside the file.
+        Variables of Git, for one fetch: the file is looked at with each, so that one that comes later, or is renewed,
+        counts. `Invalid` (SYN432) where it can't be read. The machine's folder would count beside it.
 
         >>> dict(GitTls("1.2").environment())
         {'GIT_SSL_VERSION': 'tlsv1.2'}
         """
         found = {"GIT_SSL_VERSION": f"tlsv{self.minimum}"} if self.minimum else {}
-        if self.authorities is not None:
-            found |= {"GIT_SSL_CAINFO": str(self.authorities), "GIT_SSL_CAPATH": str(self.nowhere)}
+        if self.authorities:
+            read_authorities(self.root, self.authorities, "tls.ca")
+            file = (self.root / self.authorities).resolve()
+            found |= {"GIT_SSL_CAINFO": str(file), "GIT_SSL_CAPATH": str(self.nowhere)}
         return found
 
     def settings(self) -> Mapping[str, str]:

@@ -132,17 +132,30 @@ def compile_template(text: str, *, quoted: bool = False, whole: bool = False) ->
     except RecursionError as error:
         raise TemplateError("a template is nested too deeply", 1, 1) from error
     names = frozenset(n.name for n in tree.find_all(nodes.Name))
-    return Template(text, names, frozenset(_paths(tree)), names.difference(_optional(tree)), compiled)
+    return Template(text, names, frozenset(_paths(tree)), frozenset(_needed(tree)), compiled)
 
 
-def _optional(tree: nodes.Node) -> Iterator[str]:
-    """Names that may be missing: those that a default, or the question whether they are there, is about."""
+def _needed(tree: nodes.Node) -> Iterator[str]:
+    """Names that have to be there: all that are read without a default of their own, unless it is asked whether they
+    are.
+    """
     from jinja2 import nodes
 
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        assert isinstance(node, nodes.Filter | nodes.Test)
-        if node.name in _ABSENT:
-            yield from (name.name for name in node.find_all(nodes.Name))
+    tests = [test for test in tree.find_all(nodes.Test) if test.name in _ABSENT]
+    asked = {name.name for test in tests for name in test.find_all(nodes.Name)}
+    given = [_root(node.node) for node in tree.find_all(nodes.Filter) if node.name in _ABSENT]
+    for name in tree.find_all(nodes.Name):
+        if name.name not in asked and not any(name is one for one in given):
+            yield name.name
+
+
+def _root(node: nodes.Expr | None) -> nodes.Expr | None:
+    """What a field is one of: `page` of `page.number`."""
+    from jinja2 import nodes
+
+    while isinstance(node, nodes.Getattr | nodes.Getitem):
+        node = node.node
+    return node
 
 
 def _paths(tree: nodes.Node) -> Iterator[str]:

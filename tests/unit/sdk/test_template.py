@@ -215,3 +215,29 @@ def test_what_is_replaced_is_bounded():
         with pytest.raises(Invalid, match="more than 65536 characters|is for texts") as caught:
             compile_template(text).render({"a": "a,a"})
         assert caught.value.code == "SYN431"
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("{{ start | default('') }}", set()),
+        ("{{ page.number | default('') }}", set()),
+        ("{{ start | default('') }}/{{ start }}", {"start"}),
+        ("{{ start | trim | default('') }}", {"start"}),
+        ("{{ (start ~ page) | default('') }}", {"start", "page"}),
+        ("{{ start if start is defined else '' }}{{ config.at }}", {"config"}),
+        ("{{ '' if start is undefined else start | date('%Y') }}", set()),
+    ],
+)
+def test_what_has_to_be_there_is_known(text, needed):
+    """Of a name without a default of its own, the template fails where it isn't there."""
+    template = compile_template(text)
+    assert template.needed == needed
+    known = {"config": {"at": "x"}, "start": "2026-01-01", "page": "1"}
+    for name in template.names:
+        without = {given: value for given, value in known.items() if given != name}
+        if name in needed:
+            with pytest.raises(Invalid):
+                template.render(without)
+        else:
+            template.render(without)
