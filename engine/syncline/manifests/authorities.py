@@ -64,8 +64,8 @@ def _wrong(root: Path, name: str) -> str:
     except Invalid as error:
         if inside(root, name) is None:
             return f"{name!r} means no file inside the repository"
-        there = isinstance(error.__cause__, UnicodeDecodeError | PermissionError)
-        return f"{name!r} can't be read as text" if there else f"there is no file {name!r}"
+        there = isinstance(error.__cause__, PermissionError)
+        return f"{name!r} can't be read" if there else f"there is no file {name!r}"
     try:
         context_of(Tls(ca=text or " "))
     except Invalid:

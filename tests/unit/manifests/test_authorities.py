@@ -86,8 +86,10 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path, kind):
             for name in ("../outside.pem", "pki/link.pem", "pki/circle.pem")
         },
         "x" * 300: f"there is no file '{'x' * 300}'",
-        "pki/ca.der": "'pki/ca.der' can't be read as text",
-        **{f"pki/{name}.pem": f"'pki/{name}.pem' has no certificate in PEM form" for name in ("empty", "key", "torn")},
+        **{
+            f"pki/{name}": f"'pki/{name}' has no certificate in PEM form"
+            for name in ("empty.pem", "key.pem", "torn.pem", "ca.der")
+        },
     }
     for name, message in told.items():
         (finding,) = found(root, KINDS[kind], name)
@@ -97,6 +99,8 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path, kind):
         assert (finding.place.file, finding.place.line) == ("one.yaml", line)
         assert finding.place.column == lines[line - 1].index("ca: CA") + len("ca: ") + 1
     assert found(root, KINDS[kind], "pki/ca.crt") == []
+    (root / "pki" / "bundle.pem").write_text(f"# Główny Urząd Certyfikacji\n{ca.read_text()}", encoding="utf-8")
+    assert found(root, KINDS[kind], "pki/bundle.pem") == []
 
 
 def test_it_is_looked_for_where_flows_run(tmp_path):
