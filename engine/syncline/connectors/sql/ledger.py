@@ -1,7 +1,8 @@
 """Our own three tables beside the data: checkpoints of flows, replacements that are under way, and our tables.
 
 `_syncline_checkpoints` has one row a flow, written in the transaction that writes the rows it speaks of, and one for
-each of its chapters (`sdk/chapters.py`), whose `flow` has the chapter's number behind it.
+each of its chapters (`sdk/chapters.py`), whose `flow` has `#` and the chapter's number behind it. Where there are any,
+the row `#` lists them.
 `_syncline_replacing` has one row a table whose new content is being gathered: by which flow and run. Writing to that
 new content holds the row, so that of two runs which replace one table, the earlier finds out at its next write.
 `_syncline_tables` has one row a table that a flow made or took over. Where the other two are older, a row for `*` says
@@ -10,7 +11,7 @@ that there may be tables of ours which it doesn't name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from syncline.connectors.sql.database import Database
@@ -31,6 +32,12 @@ _MADE = {
     REPLACING: ("table_name", "flow", "run"),
 }
 _CHAPTER = "#"  # no character of a flow's name
+
+
+def _named(flow: str, rows: Mapping[str, tuple[str, str]]) -> dict[int, str]:
+    """What the chapters of a flow are kept under, by number, as the row that lists them says."""
+    _, numbers = rows.get(flow + _CHAPTER, ("", ""))
+    return {number: f"{flow}{_CHAPTER}{number}" for number in map(int, numbers.split())}
 
 
 def of_flow(flow: str) -> tuple[str, tuple[str, str]]:
@@ -91,20 +98,33 @@ class Ledger:
 
     def read(self, flow: str) -> tuple[str, str] | None:
         """Run and checkpoint of a flow, with its chapters."""
-        rows = self._rows(flow)
+        if not self.ready():
+            return None
+        rows = self._rows(flow, flow + _CHAPTER)
         if flow not in rows:
             return None
-        run, head = rows.pop(flow)
-        return run, together(head, {int(name.rpartition(_CHAPTER)[2]): text for name, (_, text) in rows.items()})
+        run, head = rows[flow]
+        named = _named(flow, rows)
+        texts = {number: self._rows(name, name).get(name) for number, name in named.items()}
+        return run, together(head, {number: found[1] for number, found in texts.items() if found is not None})
 
     def save(self, flow: str, run: str, checkpoint: str) -> None:
         """Sets the checkpoint of a flow."""
         head, anew, chapters = apart(checkpoint)
         self._set(flow, run, head)
+        if not anew and not chapters:
+            return
+        list_of_them = flow + _CHAPTER
+        known = _named(flow, self._rows(list_of_them, list_of_them))
         if anew:
-            self._drop(name for name in self._rows(flow) if name != flow)
+            self._drop(known.values())
+        kept = [*([] if anew else known), *chapters]
         for number, chapter in chapters.items():
-            self._set(f"{flow}{_CHAPTER}{number}", run, chapter)
+            self._set(f"{list_of_them}{number}", run, chapter)
+        if kept:
+            self._set(list_of_them, run, " ".join(map(str, kept)))
+        elif known:
+            self._drop([list_of_them])
 
     def _set(self, flow: str, run: str, checkpoint: str) -> None:
         self._database.execute(
@@ -115,16 +135,17 @@ class Ledger:
 
     def delete(self, flow: str, run: str | None = None) -> None:
         """Deletes the checkpoint of a flow; with `run`, only one that this run left."""
-        rows = self._rows(flow)
-        if flow in rows and run in {None, rows[flow][0]}:
-            self._drop(rows)
-
-    def _rows(self, flow: str) -> dict[str, tuple[str, str]]:
-        """Run and text of a flow and of its chapters, by what they are kept under."""
         if not self.ready():
-            return {}
-        where, names = of_flow(flow)
-        found = self._database.execute(f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE {where}", names)
+            return
+        rows = self._rows(flow, flow + _CHAPTER)
+        if flow in rows and run in {None, rows[flow][0]}:
+            self._drop([*rows, *_named(flow, rows).values()])
+
+    def _rows(self, *names: str) -> dict[str, tuple[str, str]]:
+        """Run and text of two rows, by what they are kept under: asked by their keys, as there may be many flows."""
+        found = self._database.execute(
+            f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE flow IN ($1, $2)", names
+        )
         return {name: (run, text) for name, run, text in found}
 
     def _drop(self, names: Iterable[str]) -> None:
