@@ -215,8 +215,10 @@ class Borrowed:
             self._thread.start()
         return future
 
-    def give_back(self) -> None:
+    def give_back(self) -> Future:
+        future = self.submit(lambda: None)
         self._todo.put(None)
+        return future
 
     def _work(self) -> None:
         while (item := self._todo.get()) is not None:
