@@ -40,9 +40,8 @@ class Checkpoint(Struct, frozen=True):
     came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
     are those that control totals ask for, exactly, as text. `unsure` says why what the run didn't come to may be there
     all the same. `noted` are the batches, from the first one on without a gap, whose keys the destination noted.
-    `files` has the records of each file, where the source tells of which one they are. `left_out` counts rows
-    that were sent and aren't there: see `sdk.destination.Written`. `chapters` is what the
-    destination keeps beside it.
+    `files` has the records of each file, where the source tells of which one they are. `left_out` counts rows that were
+    sent and aren't there: see `sdk.destination.Written`. `chapters` is what the destination keeps beside it.
     """
 
     flow: str

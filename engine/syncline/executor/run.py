@@ -291,8 +291,8 @@ class Run:
             sequence=start.sequence,
             resumed=start.resumed,
         )
-        told = {"asked": self.work.asked, "corrected": self.work.corrected}
-        if more := {name: value for name, value in told.items() if value}:
+        asked = {"asked": self.work.asked, "corrected": self.work.corrected}
+        if more := {name: value for name, value in asked.items() if value}:
             begun = replace(begun, details={**begun.details, **more})
         events.append(begun)
         recorder.record(events)

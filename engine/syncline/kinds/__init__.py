@@ -12,7 +12,8 @@ from typing import Final
 
 from syncline.model.kind import Kind
 
-_FILES: Final = {
+#: Kinds in the order in which they are told, each with its file.
+KINDS: Final = {
     "Tenant": "tenant",
     "Policy": "policy",
     "Source": "source",
@@ -29,7 +30,7 @@ _FILES: Final = {
 
 @cache
 def _kind(name: str) -> Kind:
-    kind = import_module(f"{__name__}.{_FILES[name]}").KIND
+    kind = import_module(f"{__name__}.{KINDS[name]}").KIND
     assert isinstance(kind, Kind)
     return kind
 
@@ -39,13 +40,13 @@ class _Kinds(Mapping[str, Kind]):
         return _kind(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in _FILES
+        return name in KINDS
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_FILES)
+        return iter(KINDS)
 
     def __len__(self) -> int:
-        return len(_FILES)
+        return len(KINDS)
 
 
 KIND_BY_NAME: Final[Mapping[str, Kind]] = _Kinds()

@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from syncline import workflow
 from syncline.daemon.follower import Follower, Standing
 from syncline.daemon.loop import Daemon
 from syncline.daemon.starts import Starter
 from syncline.executor.engine import Engine
 from syncline.model.key import ObjectKey
 from syncline.reconciler.status import SOURCE
-from tests import repository
-from tests.unit.daemon.test_starts import HOURLY, IMPORT, SCHEDULE, hour, ticked_until
+from tests.unit.daemon.hourly import HOURLY, IMPORT, hour, hourly_engine, ticked_until
 
 COMMIT = "a" * 40
 KEY = ObjectKey("acme", "Schedule", "other")
@@ -39,12 +37,7 @@ class Upstream:
 
 @pytest.fixture
 def engine(tmp_path):
-    """An engine over a repository whose import is to start each hour."""
-    settings = repository.write(tmp_path, {**repository.CUSTOMERS, "schedule.yaml": SCHEDULE})
-    (tmp_path / "data").mkdir(exist_ok=True)
-    (tmp_path / "data" / "customers.csv").write_text("id,name,email\n1,Ann,ann@example.com\n")
-    workflow.apply(settings)
-    with workflow.engine(settings) as made:
+    with hourly_engine(tmp_path) as made:
         yield made
 
 

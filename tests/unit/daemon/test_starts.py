@@ -20,48 +20,19 @@ from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.manifests.timetable import Timetable
-from syncline.model.key import ObjectKey
 from tests import repository
-
-SCHEDULE = """\
-apiVersion: syncline/v1
-kind: Schedule
-metadata: {name: hourly, tenant: acme}
-spec: {every: 1h, run: [Import/customers]}
-"""
-HOURLY = ObjectKey("acme", "Schedule", "hourly")
-IMPORT = ObjectKey("acme", "Import", "customers")
+from tests.unit.daemon.hourly import HOURLY, IMPORT, SCHEDULE, hour, hourly_engine, ticked_until
 
 
 @pytest.fixture
 def engine(tmp_path):
-    """An engine over a repository whose import is to start each hour."""
-    settings = repository.write(tmp_path, {**repository.CUSTOMERS, "schedule.yaml": SCHEDULE})
-    (tmp_path / "data").mkdir(exist_ok=True)
-    (tmp_path / "data" / "customers.csv").write_text("id,name,email\n1,Ann,ann@example.com\n")
-    workflow.apply(settings)
-    with workflow.engine(settings) as made:
+    with hourly_engine(tmp_path) as made:
         yield made
-
-
-def hour(engine, number):
-    """The start of a full hour after the schedule was applied."""
-    applied = dt.datetime.fromisoformat(engine.applied().objects[HOURLY].applied)
-    return applied.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=number)
 
 
 def cursor(engine):
     kept = engine.facilities.store.cursor(HOURLY)
     return kept and dt.datetime.fromisoformat(kept)
-
-
-def ticked_until(starter, now, there):
-    """Ticks until something is so."""
-    end = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < end
-        starter.tick(now)
-        time.sleep(0.01)
 
 
 def settled(engine, instant):

@@ -105,8 +105,8 @@ class Ledger:
             return None
         run, head = rows[flow]
         named = _named(flow, rows)
-        texts = {number: self._rows(name, name).get(name) for number, name in named.items()}
-        return run, together(head, {number: found[1] for number, found in texts.items() if found is not None})
+        there = self._rows(*named.values())
+        return run, together(head, {number: there[name][1] for number, name in named.items() if name in there})
 
     def save(self, flow: str, run: str, checkpoint: str) -> None:
         """Sets the checkpoint of a flow."""
@@ -115,7 +115,7 @@ class Ledger:
         if not anew and not chapters:
             return
         list_of_them = flow + _CHAPTER
-        known = _named(flow, self._rows(list_of_them, list_of_them))
+        known = _named(flow, self._rows(list_of_them))
         if anew:
             self._drop(known.values())
         kept = [*([] if anew else known), *chapters]
@@ -142,11 +142,12 @@ class Ledger:
             self._drop([*rows, *_named(flow, rows).values()])
 
     def _rows(self, *names: str) -> dict[str, tuple[str, str]]:
-        """Run and text of two rows, by what they are kept under: asked by their keys, as there may be many flows."""
-        found = self._database.execute(
-            f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE flow IN ($1, $2)", names
-        )
-        return {name: (run, text) for name, run, text in found}
+        """Run and text of rows, by what they are kept under: asked by their keys, as there may be many flows."""
+        if not names:
+            return {}
+        keys = ", ".join(f"${number}" for number in range(1, len(names) + 1))
+        query = f"SELECT flow, run, checkpoint FROM {self._checkpoints} WHERE flow IN ({keys})"
+        return {name: (run, text) for name, run, text in self._database.execute(query, names)}
 
     def _drop(self, names: Iterable[str]) -> None:
         """Deletes these, each by its key: to find out by a condition, MariaDB waits for the rows of other flows."""
