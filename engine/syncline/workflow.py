@@ -103,7 +103,7 @@ def plan(  # noqa: PLR0913 - what is known already, each by its name
     from syncline.planner.make import changes_of, make_plan
     from syncline.planner.observed import observe
     from syncline.policy.decisions import Decisions
-    from syncline.reconciler.apply import check_environment
+    from syncline.reconciler.preconditions import check_environment
     from syncline.reconciler.rotation import findings
     from syncline.state.open import open_reader
 
@@ -204,9 +204,10 @@ def apply(
     """
     from syncline.executor.facilities import open_facilities
     from syncline.manifests.repository import author_of
-    from syncline.reconciler.apply import apply_plan, check_fresh
+    from syncline.reconciler.apply import apply_plan
     from syncline.reconciler.approvals import Gate
     from syncline.reconciler.authors import authors_here, untold_here
+    from syncline.reconciler.preconditions import check_fresh
     from syncline.reconciler.saved import check_saved
     from syncline.state.store import Author
 

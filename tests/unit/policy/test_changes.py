@@ -16,7 +16,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.plan import FLOWS
 from syncline.planner.serialize import dumps, loads
 from syncline.policy.check import check
-from syncline.reconciler.apply import after, check_policy
+from syncline.reconciler.judging import after, check_policy
 from tests.look import Look
 from tests.repository import CUSTOMERS, edited, write
 from tests.unit.policy.decisions import subjects, with_policy

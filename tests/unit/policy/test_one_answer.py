@@ -17,7 +17,7 @@ from syncline.model.errors import Denied
 from syncline.model.plan import Basis, Plan
 from syncline.planner.compiled import compile_flows
 from syncline.policy.check import Verdicts
-from syncline.reconciler.apply import check_policy
+from syncline.reconciler.judging import check_policy
 from tests.repository import CUSTOMERS, edited, write
 from tests.unit.policy.decisions import with_policy
 

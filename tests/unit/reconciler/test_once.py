@@ -12,7 +12,7 @@ from syncline.policy import check as policy_check
 from syncline.policy import decisions as policy_decisions
 from syncline.policy import facts as policy_facts
 from syncline.policy.decisions import Decisions
-from syncline.reconciler import apply as reconciling
+from syncline.reconciler import judging
 from syncline.reconciler.apply import apply_plan
 from tests.e2e.house import FLOW, Scenario, build
 
@@ -45,9 +45,9 @@ def test_a_commit_is_resolved_and_judged_once(tmp_path, monkeypatch):
         commit()
         mapping = tmp_path / "mapping.yaml"
         mapping.write_text(mapping.read_text().replace("from: name}", 'from: "upper(name)"}'))
-        for module in (validation, reconciling):
+        for module in (validation, judging):
             counted(module, "resolve")
-        for module in (policy_facts, reconciling, watch):
+        for module in (policy_facts, judging, watch):
             counted(module, "facts")
         for module in (policy_check, policy_decisions):
             counted(module, "check")
