@@ -13,12 +13,14 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from msgspec import structs
-
 from syncline.manifests.text import nearest
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow
+from syncline.planning import compare as compare
+from syncline.planning import plan as plan
+from syncline.planning import preview as preview
+from syncline.planning import rehearse as rehearse
 from syncline.queries import demand as demand
 from syncline.queries import find_run as find_run
 from syncline.queries import history as history
@@ -30,7 +32,6 @@ from syncline.queries import runs as runs
 from syncline.queries import statuses as statuses
 from syncline.queries import view as view
 from syncline.validation import Validation as Validation
-from syncline.validation import beside, refuse
 from syncline.validation import validate as validate
 from syncline.validation import validate_again as validate_again
 from syncline.validation import validate_beside as validate_beside
@@ -42,139 +43,22 @@ if TYPE_CHECKING:
     from syncline.audit.checkpoint import Checkpoint
     from syncline.evidence.collect import Report, Span
     from syncline.evidence.pack import Pack
-    from syncline.executor.comparer import Comparison
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
-    from syncline.executor.forecast import Forecaster
     from syncline.executor.instance import Resolve
-    from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
-    from syncline.executor.recorder import Recorder
-    from syncline.executor.rehearse import Rehearsal
     from syncline.executor.signer_rotation import SignerRotated
     from syncline.executor.undo import UndoPlan
     from syncline.executor.work import RunResult
-    from syncline.manifests.repository import Revision
-    from syncline.model.event import Event
-    from syncline.model.forecast import Forecast
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
     from syncline.model.run import Reject
     from syncline.planner.approval import Approval
-    from syncline.planner.known import Known
-    from syncline.policy.decisions import Decisions
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.approvals import Rule
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
-    from syncline.state.store import RunRecord, StateReader
-
-
-def plan(  # noqa: PLR0913 - what is known already, each by its name
-    settings: Settings,
-    *,
-    allow_deletes: bool = False,
-    head: Revision | None = None,
-    state: StateReader | None = None,
-    validation: Validation | None = None,
-    data: int = 0,
-    source: str = "",
-    known: Known | None = None,
-    decisions: Decisions | None = None,
-) -> Plan:
-    """
-    What applying the working tree would change. Changes nothing, and needs no credentials.
-
-    `source` is the source that the tree is of, '' for the first: what is applied of others stays as it is, and what
-    they declare can be referred to. `known` is as in `validate`.
-
-    With `data`, flows that are new or change are tried on up to so many records each: their systems are contacted,
-    with credentials, unless policy or a guard stops the plan.
-
-    `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit. `state` is read
-    instead of the state itself: a snapshot of it. `validation` is what `validate` has just found, where it was called.
-    `decisions` keeps what policy says, for the apply.
-
-    `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
-    """
-    from syncline.executor.applied import read_applied
-    from syncline.manifests.repository import back_to, revision
-    from syncline.planner.field_effects import all_dropped
-    from syncline.planner.make import changes_of, make_plan
-    from syncline.planner.observed import observe
-    from syncline.policy.decisions import Decisions
-    from syncline.reconciler.preconditions import check_environment
-    from syncline.reconciler.rotation import findings
-    from syncline.state.open import open_reader
-
-    with closing(state or open_reader(settings.state_url)) as reader:
-        head = head or revision(settings.root)
-        back = head.back_to
-        if back is None:
-            back = back_to(settings.root, reader.applied_before(head.commit, source), head.commit)
-        observed = observe(reader, back)
-        if back:
-            # What is retired is nobody's, and may come back where it was.
-            others = {key for key, known in observed.objects.items() if known.source != source}
-            observed = replace(observed, kept={key: at for key, at in observed.kept.items() if key not in others})
-        validation, taken = beside(settings, validation, observed.objects, source, known)
-        refuse(validation)
-        unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
-            key: manifest.digest for key, manifest in validation.desired.objects.items()
-        }
-        remembered = known.applied(observed.serial) if known is not None else None
-        if unchanged:
-            desired, flows = validation.desired, validation.flows
-        elif remembered is not None:
-            desired, flows = remembered
-        else:
-            before = read_applied(reader)
-            desired, flows = before.desired, before.flows
-        changes = changes_of(validation.desired, observed, flows, validation.flows, desired, taken)
-        decisions = decisions or Decisions()
-        results = decisions.of_plan(validation.subjects, validation.policy, changes)
-        results = tuple(r for r in results if r.diagnostic is None or validation.blames(r.diagnostic))
-        made = make_plan(
-            validation.desired,
-            observed,
-            changes,
-            results,
-            revision=head.commit,
-            dirty=head.dirty,
-            findings=(
-                *(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
-                *findings(validation.desired, reader),
-            ),
-            allow_deletes=allow_deletes,
-        )
-        basis = structs.replace(
-            made.basis, environment=settings.environment, formerly=validation.formerly, source=source
-        )
-        check_environment(basis, observed.environment)
-        made = structs.replace(made, basis=basis)
-        if data and made.can_apply:
-            from syncline.executor.forecast import Forecaster
-            from syncline.executor.instance import resolver
-
-            made_of = (validation.desired, validation.flows, settings)
-            former = {change.key: change.previous for change in made.changes if change.previous is not None}
-            lost = all_dropped(flows, validation.flows, former)
-            forecaster = Forecaster(*made_of, resolver(settings), reader, observed, former, data, dropped=lost)
-            made = structs.replace(made, data=tuple(_forecasts(settings, made, forecaster)))
-    return made
-
-
-def _forecasts(settings: Settings, made: Plan, forecaster: Forecaster) -> Iterator[Forecast]:
-    """Forecasts of the flows that a plan changes. Where there is an audit log, it says that records were read."""
-    from syncline.planner.effects import changed_flows
-
-    changed = changed_flows(made.changes, forecaster.flows)
-    for tenant in sorted({key.tenant for key in changed}):
-        demand(settings, tenant, "read")
-    for key in changed:
-        found, secrets = forecaster.forecast(key)
-        _records_read(settings, key, found.counts.read, secrets)
-        yield found
+    from syncline.state.store import RunRecord
 
 
 def _quiet(line: str) -> None:
@@ -273,72 +157,6 @@ def run(
         return running.run(Work(key, full_refresh=full_refresh), progress)
 
 
-def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
-    """
-    A dry run of a *declared* flow: reads up to `limit` records and maps them; writes nothing.
-
-    Where there is an audit log, it says that records were read, and with which secrets.
-    """
-    demand(settings, key.tenant, "read")
-    from syncline.executor.instance import resolver
-    from syncline.executor.preview import preview_flow
-
-    validation = validate(settings, mapping_tests=False)
-    refuse(validation)
-    found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
-    _records_read(settings, key, found.counts.read, found.secrets)
-    return found
-
-
-def rehearse(
-    settings: Settings, key: ObjectKey, *, progress: Progress, share: float = 1.0, values: bool = False
-) -> Rehearsal:
-    """
-    A whole run of a *declared* flow without writing: what it would do, what it would reject, how good the data is.
-
-    `share` of the records is looked at. Where there is an audit log, it says that records were read.
-    """
-    demand(settings, key.tenant, "read")
-    from syncline.executor.instance import resolver
-    from syncline.executor.rehearse import Rehearser
-    from syncline.state.open import open_reader
-
-    validation = validate(settings, mapping_tests=False)
-    refuse(validation)
-    with closing(open_reader(settings.state_url)) as reader:
-        rehearser = Rehearser(
-            validation.desired, validation.flows, settings, resolver(settings), reader, share, values=values
-        )
-        found = rehearser.rehearse(key, progress)
-    _records_read(settings, key, found.counts.read, found.secrets)
-    return found
-
-
-def compare(settings: Settings, key: ObjectKey, *, progress: Progress, limit: int = 100) -> Comparison:
-    """
-    What a *declared* flow's source has against what is at its destination, by key and field; nothing is written.
-
-    At most `limit` rows of each kind are listed. Where there is an audit log, it says that records were read.
-    """
-    demand(settings, key.tenant, "read")
-    from syncline.executor.comparer import Comparer
-    from syncline.executor.instance import resolver
-    from syncline.state.open import open_reader
-
-    validation = validate(settings, mapping_tests=False)
-    refuse(validation)
-    with closing(open_reader(settings.state_url)) as reader:
-        comparer = Comparer(validation.desired, validation.flows, settings, resolver(settings), reader, limit)
-        found = comparer.compare(key, progress)
-    _records_read(settings, key, found.records, found.secrets)
-    return found
-
-
-def _records_read(settings: Settings, key: ObjectKey, read: int, secrets: tuple[str, ...]) -> None:
-    """Notes in the log, where there is one, that records were read without being written, and with which secrets."""
-    _note(settings, lambda r: r.event(Action.run_preview, key=key, read=read, secrets=secrets))
-
-
 def retry(
     settings: Settings,
     run_id: str,
@@ -390,7 +208,9 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
 
     record = find_run(settings, run_id)
     demand(settings, record.key.tenant, "read")
-    _note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
+    from syncline.executor.facilities import note
+
+    note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
     with closing(open_reader(settings.state_url)) as reader:
         yield from rejects_of(reader, KeyRing.look(settings.keys, settings.environ), record.key, record.id)
 
@@ -422,7 +242,9 @@ def approve(settings: Settings, made: Plan, key: Path, days: float, *, renew: bo
     from syncline.reconciler.approvals import approve as sign
 
     approval, path = sign(settings.root, made, key, days, renew=renew)
-    _note(
+    from syncline.executor.facilities import note
+
+    note(
         settings,
         lambda r: r.event(Action.approval_sign, approval=approval.id, effects=approval.effects, signature=path.name),
     )
@@ -495,14 +317,6 @@ def rotate_audit_key(settings: Settings, to: str = "") -> SignerRotated:
 
 def audit_exported(settings: Settings, what: str) -> None:
     """Notes in the log that evidence was taken out of it."""
-    _note(settings, lambda r: r.event(Action.audit_export, what=what))
+    from syncline.executor.facilities import note
 
-
-def _note(settings: Settings, event: Callable[[Recorder], Event]) -> None:
-    """Appends one event to the log, where there is one."""
-    if not settings.audit.is_dir():
-        return
-    from syncline.executor.facilities import open_facilities
-
-    with open_facilities(settings) as facilities:
-        facilities.recorder.record([event(facilities.recorder)])
+    note(settings, lambda r: r.event(Action.audit_export, what=what))

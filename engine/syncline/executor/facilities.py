@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from syncline.state.open import open_store
 
 if TYPE_CHECKING:
     from syncline.model.budget import Budgets
+    from syncline.model.event import Event
     from syncline.settings import Settings
     from syncline.state.store import StateStore
 
@@ -85,3 +86,10 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
                     yield Facilities(settings, store, recorder, keys, keep)
     finally:
         store.close()
+
+
+def note(settings: Settings, event: Callable[[Recorder], Event]) -> None:
+    """Appends one event to the log, where there is one."""
+    if settings.audit.is_dir():
+        with open_facilities(settings) as facilities:
+            facilities.recorder.record([event(facilities.recorder)])
