@@ -10,15 +10,16 @@ INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e tests/simulation)
 # The tests that `tests/sampling.py` serves.
 KILLS := $(shell grep -rl --include='test_*.py' 'tests.sampling\|tests.flips' tests)
-# Who is done takes over half of what the other has before it; otherwise one of them may end minutes after the other.
-WORKERS := -n 2 --dist worksteal
+# Who is done takes over half of what another has before it; otherwise one of them may end minutes after the other. Of tests that
+# wait for processes and answers, three keep two cores busy; those that take seconds of the clock as they are have a core each.
+STEAL := --dist worksteal
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 # pytest keeps the tests that it rewrote; without that, every process of every run takes twenty seconds to do it again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kills test-peers simulate check bench docs wheel lock clean
+.PHONY: help demo test test-slow test-kills test-peers simulate check bench docs wheel lock clean
 .PHONY: check-style check-format check-types check-layers check-workflows check-docs
 .DELETE_ON_ERROR:
 
@@ -28,11 +29,14 @@ help: ## Show the targets
 demo: $(VENV)/.base ## Two tenants, a legacy import and an API sync, from manifests to a verified audit log
 	$(PYTHON) examples/demo/run.py $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests (TESTS=folder and ARGS="-k words" narrow it)
-	$(PYTHON) -m pytest $(WORKERS) $(TESTS) $(ARGS)
+test: $(VENV)/.dev ## Run all tests but the slow ones (TESTS=folder and ARGS="-k words" narrow it)
+	$(PYTHON) -m pytest -n 3 $(STEAL) -m "not slow" $(TESTS) $(ARGS)
 
-test-kills: $(VENV)/.dev ## Kill tests at every point, where `make test` takes a sample of them
-	SYNCLINE_TEST_ALL=1 $(PYTHON) -m pytest $(WORKERS) $(KILLS) $(ARGS)
+test-slow: $(VENV)/.dev ## Run the tests that take long, and properties with all their examples
+	SYNCLINE_TEST_EXAMPLES=1 $(PYTHON) -m pytest -n 2 $(STEAL) -m "slow or hypothesis" $(TESTS) $(ARGS)
+
+test-kills: $(VENV)/.dev ## Kill tests at every point, where `make test-slow` takes a sample of them
+	SYNCLINE_TEST_ALL=1 $(PYTHON) -m pytest -n 2 $(STEAL) $(KILLS) $(ARGS)
 
 test-peers: $(VENV)/.dev ## Install and start systems that others wrote, and test against them
 	$(PYTHON) -m tests.peers

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.compiled_statements import compiled_once
+from tests.examples import examples
 from tests.memory import in_memory
 from tests.recorded_migrations import recorded_migrations
 from tests.servers import mariadb_server, postgres_database, postgres_server, shared_folder
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The same examples in every run, on every machine: a property that fails once fails again.
-settings.register_profile("syncline", derandomize=True, database=None, deadline=None)
+settings.register_profile("syncline", derandomize=True, database=None, deadline=None, max_examples=examples())
 settings.load_profile("syncline")
 
 

@@ -189,6 +189,7 @@ def test_checks_find_broken_promises(fault, check):
         check(lambda: hostile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
 def test_damaged_files_fail_clearly(make, tmp_path: Path):
     """Files with bytes changed, cut out or doubled at random are read, or end in one error that says what to do."""

@@ -99,6 +99,7 @@ def test_manifests_of_a_page_fit_together(page: Path, tmp_path: Path):
     assert [f"{d.place}: {d.code} {d.message}" for d in found if d.code not in allowed] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in HOW_TO if "```console" in p.read_text() and p != POSTGRESQL], ids=name)
 def test_commands_print_what_is_shown(page: Path, tmp_path: Path):
     """Followed in the repository that `init` writes, every command prints what the page shows."""

@@ -26,6 +26,8 @@ from tests.e2e.house import TABLE, Scenario, audit_events, audit_ok, customers, 
 from tests.look import Look
 from tests.people import allowing, person
 
+pytestmark = pytest.mark.slow  # each starts a daemon, and waits for what it says
+
 UPSERT = Scenario("upsert")
 FLOW = UPSERT.key
 QUIET = ObjectKey("acme", "Integration", "spare")
@@ -122,7 +124,6 @@ def events(house):
     return audit_events(house.settings)
 
 
-@pytest.mark.slow
 def test_approvers_without_signers_are_warned_of(house, tmp_path):
     """Whoever serves with approvers alone is told that authors can make up who they are; with signers, nobody is."""
     with house.daemon() as daemon:
@@ -133,7 +134,6 @@ def test_approvers_without_signers_are_warned_of(house, tmp_path):
         assert not any("warning:" in line for line in daemon.said)
 
 
-@pytest.mark.slow
 def test_a_risky_change_waits_for_an_approval_and_the_rest_does_not(house):
     """What resets a position is held and says so; what is harmless in the same commit is applied. The approval lets it go."""
     commit = house.commit({**ELSEWHERE, "spare.yaml": SPARE.replace("NAME", "one")})

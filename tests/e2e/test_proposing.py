@@ -7,6 +7,8 @@ import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from syncline.manifests.desired import Desired
 from syncline.notify.incidents import incidents
 from syncline.reconciler.needs import needs
@@ -27,6 +29,7 @@ def adoptions(root: Path) -> list[dict[str, Any]]:
     return [e for e in audit_events(settings_of(root)) if e["metadata"]["event_code"] == "drift.adopt"]
 
 
+@pytest.mark.slow
 def test_a_dropped_column_becomes_a_branch_and_a_merge_ends_it(tmp_path, remote):
     """Condition, event, message and log tell of the branch; nothing is applied until it is merged; then all is well."""
     root = home(tmp_path, 20)

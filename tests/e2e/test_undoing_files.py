@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -196,23 +196,29 @@ def ids(root):
 
 def test_what_is_kept_goes_with_its_time_and_with_whom_it_is_about(tmp_path):
     """Once the window is over it is removed; so it is where somebody is erased from the folder."""
-    settings = house(tmp_path, REPLACE, window="1s")
-    run(settings)
-    customers(tmp_path, 50, 2)
-    second = run(settings)
-    assert sealed(tmp_path)
+    brief = house(tmp_path / "brief", REPLACE, window="1s")
+    only = run(brief)
     time.sleep(1.1)
-    refused("SYN761", workflow.plan_undo, settings, second.record.id)
-    destination = FileDestination(tmp_path / "lake", "jsonl", neutralise=True)
-    assert destination.expire(datetime.now(UTC)) == 2
-    assert sealed(tmp_path) == []
-    assert destination.expire(datetime.now(UTC)) == 0
+    refused("SYN761", workflow.plan_undo, brief, only.record.id)
 
-    customers(tmp_path, 60, 3)
+    lasting = tmp_path / "lasting"
+    settings = house(lasting, REPLACE, window="1h")
+    run(settings)
+    customers(lasting, 50, 2)
+    run(settings)
+    destination = FileDestination(lasting / "lake", "jsonl", neutralise=True)
+    assert destination.expire(datetime.now(UTC)) == 0
+    assert sealed(lasting)
+    over = datetime.now(UTC) + timedelta(hours=2)
+    assert destination.expire(over) == 2
+    assert sealed(lasting) == []
+    assert destination.expire(over) == 0
+
+    customers(lasting, 60, 3)
     third = run(settings)
-    assert sealed(tmp_path)
+    assert sealed(lasting)
     assert destination.erase("nobody", "customers", "id", 1) == 1
-    assert sealed(tmp_path) == []
+    assert sealed(lasting) == []
     assert destination.kept(third.record.id) is None
 
 

@@ -1,14 +1,13 @@
 """Whatever bytes an API answers with: records, rejects, or one of our errors; never another exception, nor much memory.
 
 Bodies are anything, or good ones that were cut, swapped and spliced, in every format, packed or not. More of them than
-the gate has time for: `SYNCLINE_TEST_EXAMPLES=20000 pytest tests/property/test_decoding_of_anything.py`.
+the gate has time for: `SYNCLINE_TEST_EXAMPLES=100 pytest tests/property/test_decoding_of_anything.py`.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import os
 import random
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from hypothesis import strategies as st
 
 from syncline.model.errors import Bug, SynclineError
 from syncline.sdk.http import Response
+from tests.examples import examples
 from tests.rest_streams import FunctionTransport, instance, read, source
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from syncline.sdk.source import Instance
 
-EXAMPLES = int(os.environ.get("SYNCLINE_TEST_EXAMPLES", "150"))
+EXAMPLES = examples(150)
 
 FIELDS = {
     "id": "{type: integer}",

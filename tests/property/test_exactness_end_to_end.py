@@ -30,6 +30,7 @@ from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.key import ObjectKey
 from tests.e2e.house import POSTGRES_LOGIN, SQLITE, TENANT, build
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -311,7 +312,7 @@ def _json_number(text: str | None) -> str:
     return re.sub(r"^(-?)0+(?=\d)", r"\1", str(text))
 
 
-@settings(max_examples=30, phases=[Phase.generate])  # shrinking a whole house takes minutes
+@settings(max_examples=examples(30), phases=[Phase.generate])  # shrinking a whole house takes minutes
 @given(records)
 def test_what_comes_out_is_what_went_in(database, found):
     """Money, ids, days, wall clocks and instants arrive to the digit, or their record is a reject with a reason."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from syncline.mapping.exact import Target, Unfit, caster
 from syncline.mapping.formats import compile_format, has_date, has_time
 from syncline.model.schema import DataType
+from tests.examples import examples
 from tests.unit.mapping.manifests import rejected, through
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo",
@@ -46,7 +47,7 @@ def stated(text: str) -> Decimal | None:
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(batches, st.integers(1, 38).flatmap(lambda p: st.tuples(st.just(p), st.integers(0, p))))
 def test_money_is_equal_to_the_digit_or_rejected(values, size):
     """A text becomes exactly the decimal it states if that fits, and is rejected in every other case."""
@@ -67,7 +68,7 @@ def test_money_is_equal_to_the_digit_or_rejected(values, size):
             assert result == number, text
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(st.one_of(st.integers(-(2**70), 2**70).map(str), numbers, junk), min_size=1, max_size=40))
 def test_identifiers_keep_all_64_bits(values):
     """A text becomes the integer it states, up to the last of 64 bits, or is rejected."""
@@ -79,7 +80,7 @@ def test_identifiers_keep_all_64_bits(values):
             assert result == int(text), text
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(numbers, min_size=1, max_size=40))
 def test_json_numbers_become_integers_only_without_a_fraction(values):
     """A JSON number becomes the integer that it equals, whatever its spelling, or is rejected."""
@@ -91,7 +92,7 @@ def test_json_numbers_become_integers_only_without_a_fraction(values):
             assert result == number, text
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(batches)
 def test_floats_are_the_nearest_double_or_rejected(values):
     """A text becomes the double that Python reads, with its sign of zero; infinity and vanished digits are rejects."""
@@ -104,7 +105,7 @@ def test_floats_are_the_nearest_double_or_rejected(values):
             assert math.copysign(1, result) == math.copysign(1, float(text)), text
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.floats(width=64), min_size=1, max_size=30), st.integers(0, 12))
 def test_doubles_become_decimals_by_their_shortest_form(values, scale):
     """A double becomes the decimal that Python prints for it, or is rejected: never rounded."""
@@ -122,7 +123,7 @@ def test_doubles_become_decimals_by_their_shortest_form(values, scale):
             assert result == number, value
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**9), max_value=10**9), min_size=1, max_size=30),
     st.integers(4, 18), st.integers(0, 4),
@@ -137,7 +138,7 @@ def test_decimals_change_their_size_only_without_loss(values, precision, scale):
             assert result == value
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**54), 2**54)), min_size=1, max_size=30))
 def test_integers_become_floats_only_where_the_float_is_the_integer(values):
     """A 64-bit id never loses its last bits to a float."""
@@ -162,7 +163,7 @@ def python_date(text: str) -> dt.date | None:
         return None
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.lists(st.one_of(dates.map(str), near_dates, junk, st.datetimes().map(str)), min_size=1, max_size=40))
 def test_dates_are_the_calendars_or_rejected(values):
     """Leap days, years before 1970 and the year 0 are what Python's calendar says; a time of day is never cut off."""
@@ -173,7 +174,7 @@ def test_dates_are_the_calendars_or_rejected(values):
             assert result == expected
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.lists(st.one_of(dates.map(lambda d: f"{d.day:02}/{d.month:02}/{d.year:04}"), dates.map(lambda d: f"{d.day}/{d.month}/{d.year:04}"),
                           junk, st.sampled_from(["29/02/2023", "31/04/2024", " 1/01/2024", "01/ 1/2024", "1/1/24", "01/01/20245"])), min_size=1, max_size=40))  # fmt: skip
 def test_written_formats_read_nothing_but_the_format(values):
@@ -223,7 +224,7 @@ def written(draw):
     return form, texts
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(written(), st.sampled_from(["Europe/Berlin", ""]))
 def test_columns_read_formats_as_single_values_are_read(case, zone):
     """For every format the column form gives what the definition in `exact.py` gives: a value, or a reject."""
@@ -253,7 +254,7 @@ def test_columns_read_formats_as_single_values_are_read(case, zone):
 moments = wall_clocks(2, 9998)
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(
     st.lists(
         st.builds(lambda m, z, sep: m.replace(tzinfo=z).isoformat(sep), moments, offsets, st.sampled_from("T ")),
@@ -267,7 +268,7 @@ def test_instants_keep_their_offset(values):
         assert result == dt.datetime.fromisoformat(text), text
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(moments, st.text("0123456789", min_size=0, max_size=9)), min_size=1, max_size=20))
 def test_digits_below_the_microsecond_are_rejected(values):
     """A fraction of more than six digits is kept where the rest is zeros, and is a reject where it isn't."""
@@ -280,7 +281,7 @@ def test_digits_below_the_microsecond_are_rejected(values):
             assert result == moment.replace(microsecond=micros, tzinfo=dt.UTC)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.sampled_from(ZONES),
     st.lists(
@@ -329,7 +330,7 @@ def check_zone(zone: str, walls: list[dt.datetime]) -> None:
             assert result == one, (zone, wall)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(
     st.lists(
         st.one_of(

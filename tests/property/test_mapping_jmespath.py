@@ -15,6 +15,7 @@ from jmespath.exceptions import JMESPathError
 from syncline.mapping.records import frame_of
 from syncline.mapping.regex import BadPattern, columnar
 from syncline.model.schema import DataType, Field, Schema
+from tests.examples import examples
 from tests.unit.mapping.manifests import columns, through
 
 STRING, INTEGER, BOOLEAN, JSON = map(DataType, ("string", "integer", "boolean", "json"))
@@ -105,7 +106,7 @@ def test_to_number_keeps_digits_and_writes_json(text, number):
 
 
 # Not shrunk: the message names one record and one expression already, and each try evaluates all of them.
-@settings(max_examples=12, phases=[Phase.generate])
+@settings(max_examples=examples(12), phases=[Phase.generate])
 @given(st.lists(record, min_size=25, max_size=40))
 def test_columns_say_what_jmespath_says(records):
     """For every expression and record of which the package gives a value, the column form gives the same one."""
@@ -129,7 +130,7 @@ pieces = st.sampled_from(["a", "b", "é", ".", r"\d", r"\w", r"\s", r"\D", r"[a-
                           r"[\S\d]", r"\b", "(a|b)", "(?i)A", "x*", "a+?", "b{1,2}", r"\.", r"\x41", r"\pL", "$", "^", r"\\", "[a\\]b]", "-"])  # fmt: skip
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 @given(
     st.lists(pieces, min_size=1, max_size=5).map("".join),
     st.lists(st.text("ab1_ é٣\u00a0A-.[]&~\\", max_size=5), min_size=1, max_size=10),

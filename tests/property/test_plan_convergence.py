@@ -27,6 +27,7 @@ from syncline.planner.position import position_digest
 from syncline.planner.serialize import dumps, step_data
 from syncline.reconciler.steps import take
 from syncline.state.open import open_store
+from tests.examples import examples
 from tests.repository import desired
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 HEAD = "apiVersion: syncline/v1\nkind: {kind}\nmetadata: {{name: {name}{more}}}\nspec: {spec}\n"
 MAPPED = "{key: [id], fields: [{to: id, from: id, type: integer, required: true}, {to: name, from: NAME}]}"
 
-few = settings(max_examples=60)
+few = settings(max_examples=examples(60))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from syncline.model.key import ObjectKey
 from syncline.planner import serialize
 from syncline.state.open import open_store
 from tests.e2e.house import Scenario, build
+from tests.examples import examples
 from tests.look import Look
 from tests.repository import write
 
@@ -42,7 +43,7 @@ flows = st.lists(
 ).map(dict)
 repositories = st.tuples(flows, st.booleans())
 
-few = settings(max_examples=25, phases=[Phase.generate])
+few = settings(max_examples=examples(25), phases=[Phase.generate])
 
 
 def sync(name: str, flow: tuple[str, str, str], moved: str = "") -> str:

@@ -1,12 +1,11 @@
 """A page that is decoded by its schema at once gives what the careful way gives: the same records, or the same error.
 
-More pages than the gate has time for: `SYNCLINE_TEST_EXAMPLES=20000 pytest tests/property/test_schema_pages.py`.
+More pages than the gate has time for: `SYNCLINE_TEST_EXAMPLES=100 pytest tests/property/test_schema_pages.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from decimal import Decimal
 
@@ -20,9 +19,10 @@ from syncline.kinds.stream import RecordSchema, logical_schema
 from syncline.model.errors import SynclineError
 from syncline.sdk.json_records import RecordDecoder
 from syncline.sdk.schema_pages import SchemaPages
+from tests.examples import examples
 from tests.property.test_decoding_of_anything import spliced
 
-EXAMPLES = int(os.environ.get("SYNCLINE_TEST_EXAMPLES", "300"))
+EXAMPLES = examples(300)
 SCHEMA = logical_schema(
     RecordSchema.model_validate(
         {

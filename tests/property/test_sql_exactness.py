@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from syncline.model.errors import Invalid
 from syncline.sdk.destination import refusals
 from tests.contract.sql_places import DIALECTS, Place, frame_of, place_of, schema_of, sqlite_place, target_of
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def test_read_back(place: Place, destination: SqlDestination, declared: str):
     stream = f"t_{declared}"
     encode = json.dumps if declared == "json" else lambda value: value
 
-    @settings(max_examples=30)
+    @settings(max_examples=examples(30))
     @given(st.lists(st.none() | CASES[declared], min_size=1, max_size=40))
     def check(values: list[Any]) -> None:
         destination.forget("acme/Sync/orders")

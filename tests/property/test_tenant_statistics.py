@@ -19,6 +19,7 @@ from syncline.state import tables
 from syncline.state.open import open_store
 from syncline.tenancy.statistics import NEAR, Part, figures, last_month, safe, statistics
 from tests.e2e import house
+from tests.examples import examples
 
 TENANTS = [f"t{n}" for n in range(7)]
 KINDS = ("Sync", "Import")
@@ -54,7 +55,7 @@ def rank(rows):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(parts_of, amongs)
 def test_no_sum_or_difference_tells_a_tenant(parts, among):
     """
@@ -78,7 +79,7 @@ def test_no_sum_or_difference_tells_a_tenant(parts, among):
                     assert rank([*known, *own, row]) > rank([*known, *own]), (told, tenant)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.integers(0, 1_000).map(float), max_size=9), st.integers(3, 6))
 def test_nobody_is_told_to_within_a_tenth(values, k):
     """What is told has at least k tenants in it, and the second largest can't tell the largest more nearly than that."""
@@ -90,7 +91,7 @@ def test_nobody_is_told_to_within_a_tenth(values, k):
     assert estimate - ordered[0] >= NEAR * ordered[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(parts_of, amongs)
 def test_what_is_told_is_right(parts, among):
     """A figure that is told is the exact sum over the tenants that are counted, and parts add up to the total."""

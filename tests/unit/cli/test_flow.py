@@ -473,6 +473,7 @@ def test_lineage(repository, shell, form, starts):
     assert "pii.email" in ended.out
 
 
+@pytest.mark.slow
 def test_sigterm_stops_a_run_that_then_resumes(repository, shell):
     """SIGTERM in the middle of a run exits with 143 and says that it resumes; the next run ends with every record."""
     rows = 1_000_000  # more than can be loaded before the signal comes, on a busy machine too

@@ -18,6 +18,7 @@ from syncline.model.schema import STRING, Field, Schema
 from syncline.sdk.batch import Batch
 from syncline.sdk.source import Source
 from tests.contract.file_places import source
+from tests.examples import examples
 
 
 def opened(root: Path, block: int = 16 << 20, schema: Schema | None = None, incremental=False, **stream) -> Source:
@@ -52,7 +53,7 @@ TABLES = st.integers(1, 4).flatmap(
 BLOCKS = st.sampled_from([2, 3, 7, 64, 1 << 20])
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(TABLES, st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC, csv.QUOTE_MINIMAL]), BLOCKS)
 def test_reads_what_the_standard_library_writes(tmp_path_factory, table, quoting, block):
     """Whatever text the csv module writes, in whatever quoting, comes back cell by cell in any block size."""
@@ -69,7 +70,7 @@ def test_reads_what_the_standard_library_writes(tmp_path_factory, table, quoting
     assert sum(batch.size for batch in batches) == len(data)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.text(st.sampled_from('a,"\r\n'), max_size=40), BLOCKS)
 def test_reads_any_quoting_as_the_standard_library_does(tmp_path_factory, body, block):
     """Text with quotes anywhere is read as csv.reader reads it, with the same lines; what it never closes is an error."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid
+from tests.examples import examples
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
 
 
@@ -151,7 +152,7 @@ def crowded(records, most):
     return api, asked
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(days=st.lists(st.integers(0, 60), max_size=30), most=st.integers(3, 10))
 def test_spans_with_too_many_results_are_halved(days, most):
     """Every record comes exactly once, however its span has to be halved; and every position resumes."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from syncline.connectors.rest import cursors
 from syncline.connectors.rest.partition import WHOLE, Product, Values
 from syncline.model.errors import Again, Invalid
+from tests.examples import examples
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
 
 TREE = """
@@ -119,7 +120,7 @@ def test_parents_to_any_depth_are_fields_of_each_record():
 TREES = st.lists(st.lists(st.lists(st.integers(1, 28), max_size=4), max_size=3), max_size=3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     tree=TREES,
     size=st.integers(1, 3),
@@ -142,7 +143,7 @@ def test_any_tree_resumes_from_any_position(tree, size, batch, width, incrementa
         assert not rest or rest[-1].position == golden[-1].position
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(tree=TREES, data=st.data())
 def test_any_failures_lose_and_double_nothing(tree, data):
     """Runs that fail anywhere, again and again, add up to what one undisturbed run reads."""

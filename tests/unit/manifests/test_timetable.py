@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.manifests.timetable import MAX_MISSED, Timetable, next_starts
+from tests.examples import examples
 
 NOW = dt.datetime(2026, 11, 26, 7, 10, tzinfo=dt.UTC)  # a Thursday
 ZONES = (
@@ -165,7 +166,7 @@ def test_what_is_due_looks_no_further_than_now():
     assert shut.due(NOW - dt.timedelta(days=4000), NOW, NOW) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     cron=st.sampled_from(("*/20 * * * *", "30 2 * * *", "10 1-4 * * *", "0 */5 * * *")),
@@ -280,7 +281,7 @@ def test_a_start_that_waits_for_its_jitter_is_not_passed_over():
     assert len(seen) > 150
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     cron=st.sampled_from(("0 * * * *", "*/7 * * * *", "30 2 * * *", "0 0 * * *", "15 1-3 * * *", "59 23 * * sun")),

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.mapping.ff1 import Ff1
+from tests.examples import examples
 
 #: The key of the samples; shorter ones are its beginning.
 KEY = bytes.fromhex("2B7E151628AED2A6ABF7158809CF4F3CEF4359D8D580AA4F7F036D6F04FC6A94")
@@ -36,7 +37,7 @@ def test_the_samples_of_nist_are_met(size: int, radix: int, tweak: str, plain: s
     assert "".join(LETTERS[numeral] for numeral in ff1.decrypt(encrypted)) == plain
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data(), st.integers(2, 65536), st.binary(max_size=40))
 def test_what_is_encrypted_is_decrypted(data: st.DataObject, radix: int, tweak: bytes) -> None:
     """For any radix, tweak and length that is allowed, numerals stay numerals, as many, and come back."""

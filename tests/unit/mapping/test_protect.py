@@ -16,6 +16,7 @@ from syncline.mapping.keyed import Preserving, Tokens, derived, keyed_hash, reve
 from syncline.mapping.records import frame_of
 from syncline.mapping.tests import run_tests
 from syncline.model.schema import STRING, Field, Schema
+from tests.examples import examples
 from tests.unit.mapping.manifests import manifest as mapping
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -138,7 +139,7 @@ def test_generalised_values_say_less(values: list[Any], how: str, type_: str, ex
     assert protected(values, f"{{generalize: {how}}}", type_, None) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20), st.integers(2, 10**9))
 def test_a_bucket_holds_its_number(values: list[int], width: int) -> None:
     """The lower bound is at most the number, and less than a bucket away; but for the smallest of all buckets."""
@@ -149,7 +150,7 @@ def test_a_bucket_holds_its_number(values: list[int], width: int) -> None:
         assert lower % width == 0 or lower == -(2**63)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.decimals(-(10**12), 10**12, places=4), st.integers(2, 10**6))
 def test_a_bucket_holds_its_decimal(value: Decimal, width: int) -> None:
     """The same of exact decimals."""
@@ -159,7 +160,7 @@ def test_a_bucket_holds_its_decimal(value: Decimal, width: int) -> None:
     assert lower % width == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=80))
 def test_every_text_has_a_token_that_is_turned_back(text: str) -> None:
     """Any text, of any script, empty ones included."""
@@ -168,7 +169,7 @@ def test_every_text_has_a_token_that_is_turned_back(text: str) -> None:
     assert Tokens(KEY).reveal(Tokens(KEY).token(text)) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.from_regex(r"\A[A-Za-z0-9 .-]{4,60}\Z").filter(lambda t: sum(c.isalnum() for c in t) >= 4))
 def test_every_text_that_keeps_its_format_is_turned_back(text: str) -> None:
     """Whatever lies between its letters and digits; and no position changes its kind."""
