@@ -1,10 +1,11 @@
 """What a daemon costs: `syncline run` handed over to it, 200 scheduled syncs in it, a tenth of them failing, 1,000
 objects under it, and how soon a pushed commit is applied that a webhook tells it of.
 
-python benchmarks/daemon.py [run|scheduled|failing|objects [N [apart]]|webhook [N]]
+python benchmarks/daemon.py [run|scheduled [PROCESSES]|failing|objects [N [apart]]|webhook [N]]
 
 Times are of the clock, and beside them of the processor, which others on the machine change less. `run` compares with
-a run without a daemon, and with starting Python for nothing. With `apart`, no two mappings have a field in common.
+a run without a daemon, and with starting Python for nothing. `scheduled` does one run after another, or one in each of
+PROCESSES at a time, whose time of the processor is added. With `apart`, no two mappings have a field in common.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -31,6 +32,8 @@ from urllib.request import Request, urlopen
 from plan_1000 import PAIR, SHARED
 
 from syncline import workflow
+from syncline.daemon.leading import LEADING
+from syncline.daemon.processes import running
 from syncline.daemon.starts import Starter
 from syncline.executor.engine import Engine
 from syncline.manifests.repository import Revision
@@ -195,25 +198,54 @@ def run() -> None:
         show("python, doing nothing", *timed(sys.executable, "-c", "pass"))
 
 
-def scheduled(syncs: int = 200) -> None:
-    """Scheduled syncs in one daemon, started by its schedule; the second start is measured."""
+def scheduled(processes: int = 0, syncs: int = 200) -> None:
+    """Scheduled syncs in one daemon, started by its schedule; all starts but the first are measured."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         tiny(root, syncs, scheduled=True)
         settings = read_settings(root, os.environ)
         workflow.apply(settings)
-        with workflow.engine(settings) as engine:
+        with ExitStack() as stack:
+            engine = stack.enter_context(workflow.engine(settings))
+            lease = stack.enter_context(engine.facilities.store.lease(LEADING))
+            runner = stack.enter_context(running(engine, lease, processes))
             now = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
-            starter = Starter(engine, now, 1, lambda _: None)
+            store = engine.facilities.store.fenced(lease)
+            starter = Starter(engine, now, max(1, processes), lambda _: None, store, runner)
             for hour in (1, 2, 3):
-                began, busy = time.perf_counter(), time.process_time()
+                began, busy = time.perf_counter(), _busy()
                 at = now + dt.timedelta(hours=hour)
                 starter.tick(at)
                 until(partial(_come, engine, at))
-                spent, used = time.perf_counter() - began, time.process_time() - busy
+                spent, used = time.perf_counter() - began, _busy() - busy
                 if hour > 1:
-                    show(f"{syncs} scheduled syncs, each", [spent / syncs * 1_000], [used / syncs * 1_000], 15.0)
+                    name = f"{syncs} scheduled syncs, {processes or 'no'} other processes, each"
+                    show(name, [spent / syncs * 1_000], [used / syncs * 1_000], 15.0)
+            memory = [_resident(process) for process in (os.getpid(), *_children())]
+            print(json.dumps({"workload": "memory of the daemon and of its processes", "rss_mb": memory}))
             starter.close()
+
+
+def _children() -> list[int]:
+    """The processes of this one that do runs."""
+    threads = Path("/proc/self/task").iterdir()
+    return sorted({int(pid) for thread in threads for pid in (thread / "children").read_text().split()})
+
+
+def _busy() -> float:
+    """Seconds of the processor, of this process and of those that do runs for it."""
+    ticks = sum(sum(map(int, _stat(pid)[11:13])) for pid in _children())
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _resident(pid: int) -> int:
+    """Memory of a process, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
 def _come(engine: Engine, at: dt.datetime) -> bool:
@@ -392,7 +424,7 @@ if __name__ == "__main__":
     if what in {"run", "all"}:
         run()
     if what in {"scheduled", "all"}:
-        scheduled()
+        scheduled(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     if what in {"failing", "all"}:
         failing()
     if what in {"objects", "all"}:

@@ -29,6 +29,7 @@ from syncline.daemon.looks import Looks
 from syncline.daemon.memory import few_pools, give_back
 from syncline.daemon.notifier import notifying
 from syncline.daemon.own_disk import WORK, own_disk
+from syncline.daemon.processes import running
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
 from syncline.executor.engine import unasked
@@ -37,6 +38,7 @@ from syncline.model.pulse import Pulses, turned, working
 
 if TYPE_CHECKING:
     from syncline.daemon.publish import Publisher
+    from syncline.daemon.runner import Runner
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
     from syncline.reconciler.approvals import Rule
@@ -106,7 +108,8 @@ class Daemon:
     Serves a source, and those that are declared there, on one state.
 
     `poll` is in seconds between looks at a source, give or take a tenth; `lease` is how long it may be silent before
-    another daemon takes over; `publisher` keeps the snapshot that pull requests are planned against.
+    another daemon takes over; so many `processes` do the runs of schedules, `at_once` at a time; 0: this one.
+    `publisher` keeps the snapshot that pull requests are planned against.
     `requests(engine, stop)` takes what it is asked for, while it works. `approvals`: which changes wait for those.
     """
 
@@ -118,6 +121,7 @@ class Daemon:
         *,
         poll: float = 60.0,
         at_once: int = 4,
+        processes: int = 0,
         lease: float = LEASE,
         publisher: Publisher | None = None,
         requests: Requests = _no_requests,
@@ -130,6 +134,7 @@ class Daemon:
         self._tell = tell
         self._poll = poll
         self._at_once = at_once
+        self._processes = processes
         self._lease = lease
         self._publisher = publisher
         self._requests = requests
@@ -207,9 +212,12 @@ class Daemon:
         while not stop.is_set():
             turned()
             try:
-                with engine.facilities.store.lease(LEADING, ttl=self._lease) as lease:
+                with (
+                    engine.facilities.store.lease(LEADING, ttl=self._lease) as lease,
+                    running(engine, lease, self._processes) as runner,
+                ):
                     pause = 0.0
-                    self._lead(engine, lease, stop)
+                    self._lead(engine, lease, runner, stop)
             except Waiting as error:
                 self._watched = self._watched or _now()
                 self._say(f"{error.on} works; this daemon stands by")
@@ -223,14 +231,14 @@ class Daemon:
                 pause = min(max(2 * pause, PAUSE), MAX_LOST)
                 stop.wait(error.after or pause)
 
-    def _lead(self, engine: Engine, lease: Lease, stop: threading.Event) -> None:
+    def _lead(self, engine: Engine, lease: Lease, runner: Runner, stop: threading.Event) -> None:
         self.status.leading = True
         self.status.waits = ""
         self.pulses.forget_ended()
         self._tell("this daemon works from now on")
         store = engine.facilities.store
         facilities = replace(engine.facilities, store=store.fenced(lease))
-        starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
+        starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store, runner)
         attempts = Attempts(engine, facilities.store, self._tell, starter.again)
         expiry = Expiry(engine, partial(store.prove, lease), self._tell)
         self._watched = None

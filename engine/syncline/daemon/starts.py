@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
 from syncline.daemon.leading import ELSEWHERE, is_followed
+from syncline.daemon.runner import Here
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
 from syncline.executor.schedule_drift import position_finding, read_position
@@ -30,6 +31,7 @@ from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
+    from syncline.daemon.runner import Runner
     from syncline.executor.engine import Engine
     from syncline.state.store import StateStore
 
@@ -42,7 +44,7 @@ class Starter:
     """The runs of all applied schedules, at most `at_once` at a time. Used by one thread; `tell` is called by any.
 
     `watched`: when watching began. Starts before it were missed, and their schedules say what becomes of them.
-    `store` keeps how far schedules have come; by default the engine's.
+    `store` keeps how far schedules have come; by default the engine's. `runner` does the runs; by default this process.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Starter:
         at_once: int,
         tell: Tell,
         store: StateStore | None = None,
+        runner: Runner | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
@@ -63,7 +66,7 @@ class Starter:
         self._dealt: dict[ObjectKey, str] = {}  # cursors, by schedule that is there
         self._lock = threading.Lock()
         self._open: dict[ObjectKey, int] = {}  # starts that are not over, by schedule
-        self._workers = Workers(engine, self._store, at_once, tell, self._ended)
+        self._workers = Workers(runner or Here(engine), self._store, at_once, tell, self._ended)
 
     def tick(self, now: dt.datetime) -> None:
         """Starts everything that is due."""

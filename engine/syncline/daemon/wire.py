@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, to_builtins
 
 from syncline import __version__
-from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
+from syncline.model.errors import Again, Bug, Denied, Followed, Invalid, Stalled, SynclineError, Waiting
 
 if TYPE_CHECKING:
     from syncline.model.diagnostic import Diagnostic
@@ -30,7 +30,7 @@ SOCKET = "daemon.sock"
 #: Most bytes of a request, and of a line of an answer.
 MAX_REQUEST, MAX_ANSWER = 64 * 1024, 16 * 1024 * 1024
 
-_ERRORS = {kind.__name__: kind for kind in (Invalid, Denied, Again, Waiting, Stalled)}
+_ERRORS = {kind.__name__: kind for kind in (Invalid, Denied, Followed, Again, Waiting, Stalled)}
 
 
 class Request(Struct, frozen=True):
@@ -98,19 +98,20 @@ def line(document: dict[str, Any]) -> bytes:
 
 def error_data(error: SynclineError) -> dict[str, Any]:
     """An error as plain data; `error_of` reads it back."""
-    more = {name: getattr(error, name) for name in ("after", "on") if hasattr(error, name)}
+    more = {name: getattr(error, name) for name in ("after", "on", "lease") if hasattr(error, name)}
     found = [to_builtins(d) for d in getattr(error, "diagnostics", ())]
     kind = next((k.__name__ for k in type(error).__mro__ if k.__name__ in _ERRORS), "")  # of a subclass its base
-    return {"kind": kind, "message": error.message, "code": error.code, "help": error.help, **more, "findings": found}
+    return {"kind": kind, "message": error.marked, "code": error.code, "help": error.help, **more, "findings": found}
 
 
-def error_of(data: dict[str, Any]) -> SynclineError:
+def error_of(data: Mapping[str, Any]) -> SynclineError:
     """The error that `error_data` made this from."""
-    kind = _ERRORS.get(data.pop("kind"))
-    message, found = data.pop("message"), [_finding(d) for d in data.pop("findings")]
+    more = dict(data)
+    kind = _ERRORS.get(more.pop("kind"))
+    message, found = more.pop("message"), [_finding(d) for d in more.pop("findings")]
     if kind is None:
         return Bug(message)
-    error = kind(message, **data)
+    error = kind(message, **more)
     if isinstance(error, Invalid | Denied):
         error.diagnostics = tuple(found)
     return error

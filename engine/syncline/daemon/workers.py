@@ -25,7 +25,6 @@ from msgspec import Struct
 from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
-from syncline.executor.progress import Silent
 from syncline.executor.schedule_drift import TOLERANCE
 from syncline.executor.work import Work
 from syncline.model.errors import Again, Followed, SynclineError, Waiting
@@ -33,7 +32,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.pulse import resting, thread, working
 
 if TYPE_CHECKING:
-    from syncline.executor.engine import Engine
+    from syncline.daemon.runner import Runner
     from syncline.state.store import RunRecord, StateStore
 
 Tell = Callable[[str], None]
@@ -76,8 +75,8 @@ class Start(Struct, frozen=True):
 
 class Workers:
     """
-    Threads that do starts. Safe for threads; `ended` is told of each start of a schedule that is over, `tell` what
-    became of it.
+    Threads that do starts, whose runs `runner` does. Safe for threads; `ended` is told of each start of a schedule that
+    is over, `tell` what became of it.
 
     `store` keeps the records of runs that another daemon's starts are told by, and takes the leases of flows: one that
     is fenced by the daemon's lease begins none once another daemon works.
@@ -85,13 +84,13 @@ class Workers:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: Runner,
         store: StateStore,
         at_once: int,
         tell: Tell,
         ended: Callable[[Start], None],
     ) -> None:
-        self._engine = engine
+        self._runner = runner
         self._store = store
         self._tell = tell
         self._ended = ended
@@ -288,7 +287,7 @@ class Workers:
                 # looked, above, for a run that somebody else made would make another one.
                 patience = partial(self._patience, flow)
                 work = Work(flow, trigger=start.trigger, store=self._store, halt=halt, patience=patience)
-                result = self._engine.run(work, Silent())
+                ran = self._runner.run(work)
         except Waiting as error:
             if time.monotonic() < given_up or error.code == TURN:
                 raise
@@ -301,8 +300,8 @@ class Workers:
             self._note(flow, failed=True)
             return f"{flow}: {error.code} {error.told}"
         self._note(flow, failed=False)
-        self._mine.setdefault(flow, deque(maxlen=RUNS)).append(result.record.id)
-        counts = result.record.counts
+        self._mine.setdefault(flow, deque(maxlen=RUNS)).append(ran.run)
+        counts = ran.counts
         return f"{flow}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected"
 
     def _note(self, flow: ObjectKey, *, failed: bool) -> None:

@@ -16,17 +16,20 @@ from syncline.executor.provable import folder_of, root_of
 from syncline.executor.rejects import seal_sample
 from syncline.executor.start import is_final
 from syncline.executor.watch import Watched
-from syncline.executor.work import RunResult
+from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, FileCounts, Receipt, RunState, next_state
 from syncline.model.sample import sample_of
+from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.commit import Committer
+    from syncline.executor.facilities import Facilities
+    from syncline.executor.recorder import Recorder
     from syncline.executor.run import Run
     from syncline.manifests.flow import Flow
 
@@ -174,19 +177,47 @@ def _record_end(run: Run, ended: Outcome, *, denied: bool) -> None:
     # What its clients counted matters most where it failed: how often they tried, and whether a breaker opened.
     counters = {"errors": 1, **moved(run.counted, run.record.counts), **run.opener.counted()}
     store.add_metrics(run.flow.key, counters)
-    finish = recorder.event(
-        Action.run_finish,
-        outcome=EventOutcome.denied if denied else EventOutcome.failure,
-        key=run.flow.key,
-        run=run.record.id,
-        state=str(run.record.state),
-        code=ended.error.code,
-    )
+    finish = _finished(recorder, run.record, denied=denied)
     events = list(_decided(run, ended.error))
     try:
         events += _kept_sample(run, ended.error)
     finally:
         recorder.record([*events, finish])
+
+
+def _finished(recorder: Recorder, record: RunRecord, *, denied: bool = False) -> Event:
+    """The event of a run that didn't end well."""
+    return recorder.event(
+        Action.run_finish,
+        outcome=EventOutcome.denied if denied else EventOutcome.failure,
+        key=record.key,
+        run=record.id,
+        state=str(record.state),
+        code=record.error_code,
+    )
+
+
+def died(facilities: Facilities, work: Work, error: SynclineError) -> RunRecord:
+    """
+    Records what ended a run whose process died in it, by who has the lease of its flow by now. What it counted is added
+    by the run that goes on with it. Gives its record; where it had not begun, one of its own that isn't kept.
+    """
+    store, recorder = facilities.store, facilities.recorder
+    left = (run for run in store.open_runs(work.key) if run.state is RunState.running and not run.parent)
+    if (found := next(left, None)) is None:
+        return RunRecord("", work.key, RunState.pending, work.trigger, "", "", started=rfc3339())
+    ended = outcome(error)
+    record = structs.replace(
+        found,
+        state=next_state(found.state, ended.event),
+        finished=rfc3339(),
+        error=ended.message,
+        error_code=error.code,
+    )
+    store.put_run(record)
+    store.add_metrics(work.key, {"errors": 1})
+    recorder.record([_finished(recorder, record)])
+    return record
 
 
 def _decided(run: Run, error: SynclineError) -> Iterator[Event]:

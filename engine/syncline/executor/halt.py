@@ -33,6 +33,11 @@ class Halt:
         """Whether the run is to end."""
         return self._asked.is_set()
 
+    @property
+    def why(self) -> str:
+        """The reason that it was asked for; '' while it isn't."""
+        return self._why
+
     def ask(self, why: str) -> None:
         """Asks the run to end, for a reason that its record will show. Returns at once."""
         self._why = why

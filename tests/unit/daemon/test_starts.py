@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.daemon import workers
+from syncline.daemon.runner import Here
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.starts import Starter
 from syncline.daemon.workers import Start
@@ -100,7 +101,7 @@ def test_the_run_that_counts_lies_behind_some_of_the_future(engine):
     ahead = [replace(ran, id=f"z{number}", started=later, finished=later) for number in range(workers.RUNS - 1)]
     runs = [*ahead, replace(ran, id="y", trigger="manual"), ran]
     store = SimpleNamespace(runs=lambda _, limit: tuple(runs[:limit]))
-    made = workers.Workers(engine, store, 0, lambda _: None, lambda _: None)
+    made = workers.Workers(Here(engine), store, 0, lambda _: None, lambda _: None)
     assert made._done(Start(HOURLY, IMPORT, now, now - dt.timedelta(seconds=1))) == ran.id
 
 
@@ -353,7 +354,7 @@ def test_a_run_that_was_gone_on_with_counts_for_the_start(engine, begun_by):
     time.sleep(0.01)
     at = dt.datetime.now(dt.UTC)
     said, ended = list[str](), list[Start]()
-    made = workers.Workers(engine, engine.facilities.store, 1, said.append, ended.append)
+    made = workers.Workers(Here(engine), engine.facilities.store, 1, said.append, ended.append)
     engine.run(Work(IMPORT, trigger="schedule"), Silent())  # as another daemon does
     made.offer(Start(HOURLY, IMPORT, at, at), "forbid")
     waited = time.monotonic() + 60
@@ -377,7 +378,7 @@ def test_a_run_counts_for_its_start_also_where_another_one_has_begun_since(engin
         engine.run(Work(IMPORT, trigger="schedule", halt=halt), Silent())
     broken, done = engine.facilities.store.runs()
     said, ended = list[str](), list[Start]()
-    made = workers.Workers(engine, engine.facilities.store, 1, said.append, ended.append)
+    made = workers.Workers(Here(engine), engine.facilities.store, 1, said.append, ended.append)
     made.offer(Start(HOURLY, IMPORT, at, at), "forbid")
     waited = time.monotonic() + 60
     while not ended:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from syncline.daemon import workers
+from syncline.daemon.runner import Ran
 from syncline.daemon.workers import Start, Workers
 from syncline.model.errors import Again, Followed, Waiting
 from syncline.model.key import ObjectKey
@@ -25,7 +26,7 @@ NOBODY: Any = SimpleNamespace(runs=lambda *_: ())
 
 
 class Runs:
-    """An engine whose runs last until they are let go or halted; no two of them are of one flow at a time."""
+    """A runner whose runs last until they are let go or halted; no two of them are of one flow at a time."""
 
     def __init__(self):
         self.begun = []
@@ -33,8 +34,7 @@ class Runs:
         self.ended = []
         self.go = threading.Semaphore(0)
 
-    def run(self, work, progress):
-        del progress
+    def run(self, work):
         self.going += 1
         assert self.going == 1
         self.begun.append(work)
@@ -43,8 +43,7 @@ class Runs:
                 work.halt.check()
         finally:
             self.going -= 1
-        record = SimpleNamespace(id=str(len(self.begun)), counts=Counts())
-        return SimpleNamespace(record=record)
+        return Ran(str(len(self.begun)), Counts())
 
 
 def start(schedule=ONE, minutes=0):
@@ -145,11 +144,11 @@ def test_a_start_is_not_over_while_the_state_is_out_of_reach(runs, made, said, m
     run = runs.run
     tries: list[Any] = []
 
-    def unreachable(work, progress):
+    def unreachable(work):
         tries.append(work)
         if len(tries) < 4:
             raise Again("the state doesn't answer", code="SYN615")
-        return run(work, progress)
+        return run(work)
 
     runs.run = unreachable
     runs.go.release()
@@ -167,7 +166,7 @@ def test_a_start_whose_run_was_taken_over_waits_for_the_flow(runs, made, said, m
     monkeypatch.setattr(workers, "TRY_EVERY", 0.01)
     run = runs.run
 
-    def overtaken(work, progress):
+    def overtaken(work):
         monkeypatch.setattr(runs, "run", run)
         raise Followed("somebody else has it", lease=f"run/{FLOW}")
 
@@ -192,11 +191,11 @@ def test_patience_begins_with_the_first_try(runs, said, monkeypatch):
     run = runs.run
     tries: list[Any] = []
 
-    def leased(work, progress):
+    def leased(work):
         if work.key == FLOW and len(tries) < 3:
             tries.append(work)
             raise Waiting("run 1 of it is under way")
-        return run(work, progress)
+        return run(work)
 
     runs.run = leased
     made = Workers(runs, NOBODY, 1, said.append, runs.ended.append)
@@ -214,7 +213,7 @@ def test_patience_begins_with_the_first_try(runs, said, monkeypatch):
 
 
 class Fleet:
-    """An engine of many flows; those that fail do so only when they are let go, or have to ask whether they may wait."""
+    """A runner of many flows; those that fail do so only when they are let go, or have to ask whether they may wait."""
 
     asks = False
 
@@ -223,11 +222,10 @@ class Fleet:
         self.go = threading.Event()
         self.lock = threading.Lock()
 
-    def run(self, work, progress):
-        del progress
+    def run(self, work):
         if not work.key.name.startswith("bad"):
             self.well.append(work.key.name)
-            return SimpleNamespace(record=SimpleNamespace(id="1", counts=Counts()))
+            return Ran("1", Counts())
         if self.asks and not work.patience():
             raise Again("503", code="SYN703")
         with self.lock:

@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 )
 @click.option("--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Runs at the same time.")
 @click.option(
+    "--processes",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    help="Processes that do the runs of schedules; 0: this one.",
+)
+@click.option(
     "--lease",
     type=click.FloatRange(0.3, 60),
     default=3.0,
@@ -53,6 +60,7 @@ def serve(  # noqa: PLR0913 - the options of the command
     follow: Follow,
     poll: float,
     at_once: int,
+    processes: int,
     lease: float,
     snapshot: Path | None,
     rule: Rule | None,
@@ -100,6 +108,7 @@ def serve(  # noqa: PLR0913 - the options of the command
         tell,
         poll=poll,
         at_once=at_once,
+        processes=processes,
         lease=lease,
         publisher=Publisher(snapshot.absolute(), tell) if snapshot is not None else None,
         requests=requests.taking,
