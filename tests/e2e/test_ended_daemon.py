@@ -48,15 +48,16 @@ def rows(root: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("processes", ["0", "1"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_daemon_ends_within_five_seconds_while_an_api_keeps_its_run_waiting(root, remote: Remote, number):
+def test_a_daemon_ends_within_five_seconds_while_an_api_keeps_its_run_waiting(root, remote: Remote, number, processes):
     """It exits with 0 in time, what was committed stays, and the next daemon ends the same run from there."""
     service = Helpdesk()
     with api_server(service) as server:
         schedule = SCHEDULE.replace("Sync/customers", "Sync/tickets")
         remote.push({**helpdesk(server.url), "schedule.yaml": schedule})
         state = settings_of(root).state_url
-        with serving(root, remote) as daemon:
+        with serving(root, remote, "--processes", processes) as daemon:
             assert service.held.wait(60), daemon.said
             until(lambda: (root / "warehouse.db").exists() and rows(root) > 0)
             before, began = rows(root), time.monotonic()

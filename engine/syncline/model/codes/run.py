@@ -1,4 +1,4 @@
-"""Codes of findings about runs and rejects (SYN7xx)."""
+"""Codes of findings about runs and rejects (SYN7xx, SYN856, SYN857, SYN922)."""
 
 from __future__ import annotations
 
@@ -127,5 +127,13 @@ CODES: tuple[Code, ...] = (
         "The folder that `--other-home` names has no state in it.",
         "Name the folder that SYNCLINE_HOME is there; if its state is in PostgreSQL or on another machine, write the "
         "outcome to a file there, by `syncline runs report RUN -o json --out FILE`, and compare with that.",
+    ),
+    Code(
+        "SYN922",
+        "the process of a run died",
+        "A daemon that has its runs done by processes of its own (`syncline serve --processes`) has lost the one that "
+        "did this run: it was killed, had no memory left, or couldn't be started. What the run committed stays.",
+        "Nothing is half-written, and the next attempt goes on after the last commit. Where nobody killed it, the "
+        "system's log mostly says that memory ran out: allow fewer runs at once (`--at-once`), or give the machine more.",
     ),
 )
