@@ -221,8 +221,9 @@ def scheduled(processes: int = 0, syncs: int = 200) -> None:
                 if hour > 1:
                     name = f"{syncs} scheduled syncs, {processes or 'no'} other processes, each"
                     show(name, [spent / syncs * 1_000], [used / syncs * 1_000], 15.0)
-            memory = [_resident(process) for process in (os.getpid(), *_children())]
-            print(json.dumps({"workload": "memory of the daemon and of its processes", "rss_mb": memory}))
+            for pid in (os.getpid(), *_children()):
+                found = {"rss_mb": _memory(pid, "VmRSS"), "own_mb": _memory(pid, "RssAnon")}
+                print(json.dumps({"workload": "memory of the daemon, and of each of its processes", **found}))
             starter.close()
 
 
@@ -242,10 +243,10 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _resident(pid: int) -> int:
+def _memory(pid: int, name: str) -> int:
     """Memory of a process, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith(name))
 
 
 def _come(engine: Engine, at: dt.datetime) -> bool:

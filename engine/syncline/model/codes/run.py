@@ -134,6 +134,6 @@ CODES: tuple[Code, ...] = (
         "A daemon that has its runs done by processes of its own (`syncline serve --processes`) has lost the one that "
         "did this run: it was killed, had no memory left, or couldn't be started. What the run committed stays.",
         "Nothing is half-written, and the next attempt goes on after the last commit. Where nobody killed it, the "
-        "system's log mostly says that memory ran out: allow fewer runs at once (`--at-once`), or give the machine more.",
+        "system's log mostly says that memory ran out: allow fewer runs at once (`--at-once`), or give it more memory.",
     ),
 )
