@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from syncline import workflow
 from syncline.daemon.channel import Answer, Begin, Broke, Channel, Ended, MayWait, Stop, ToProcess, Unable
 from syncline.daemon.memory import few_pools, give_back
+from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.runner import Here
 from syncline.daemon.wire import error_data
 from syncline.executor.halt import Halt
@@ -54,7 +55,7 @@ def main() -> NoReturn:
     few_pools()
     channel = Channel[ToProcess](connection, ToProcess)
     try:
-        with workflow.engine(read_settings(Path(root), os.environ, environment)) as engine:
+        with own_disk(WORK), workflow.engine(read_settings(Path(root), os.environ, environment)) as engine:
             _Runs(engine, channel).serve()
     except Exception as error:
         with suppress(OSError):  # the daemon is gone
