@@ -87,13 +87,12 @@ class Channel(Generic[M]):
     One end, which hears messages of a type. Many threads may say something; one hears.
 
     >>> here, there = socket.socketpair()
-    >>> daemon, process = Channel(here, ToDaemon), Channel(there, ToProcess)
-    >>> daemon.say(Stop(1, "another start takes its place"))
-    >>> process.hear()
-    Stop(number=1, why='another start takes its place')
-    >>> daemon.close()
-    >>> process.hear() is None
-    True
+    >>> with here, there:
+    ...     daemon, process = Channel(here, ToDaemon), Channel(there, ToProcess)
+    ...     daemon.say(Stop(1, "another start takes its place"))
+    ...     daemon.close()
+    ...     process.hear(), process.hear()
+    (Stop(number=1, why='another start takes its place'), None)
     """
 
     def __init__(self, connection: socket.socket, heard: Any) -> None:
