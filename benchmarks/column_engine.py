@@ -32,7 +32,7 @@ import pyarrow.csv as pc
 import yaml
 
 from syncline.kinds.mapping import MappingSpec
-from syncline.kinds.stream import text_schema
+from syncline.kinds.record import text_schema
 from syncline.mapping.columns import Columns, bind
 from syncline.mapping.compile import compile_mapping
 from syncline.model.diagnostic import Place

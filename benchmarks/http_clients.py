@@ -24,7 +24,7 @@ import yaml
 from syncline.connectors.rest.runtime import open_source
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import logical_schema
+from syncline.kinds.record import logical_schema
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Egress, HttpTransport, Request
 from syncline.sdk.source import Instance, SourceRequest

@@ -12,7 +12,7 @@ import yaml
 from syncline.connectors.rest.source import RestSource
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import stream_schema
+from syncline.kinds.rest_stream import stream_schema
 from syncline.sdk.http import Request, Response
 from syncline.sdk.source import Credentials, Instance, SourceRequest
 

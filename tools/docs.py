@@ -259,7 +259,7 @@ def model_sections(models: list[type[BaseModel]]) -> list[str]:
     while queue:
         model = queue.pop(0)
         sections.append(f"## {model.__name__}\n\n{sentence(model.__doc__ or '')}\n\n{model_table(model)}".rstrip())
-        inner = [m for info in model.model_fields.values() for m in nested(info.annotation) if m not in seen]
+        inner = [m for info in fields.by_alias(model).values() for m in nested(info.annotation) if m not in seen]
         fresh = list(dict.fromkeys(inner))
         seen.update(fresh)
         queue = fresh + queue

@@ -23,7 +23,7 @@ from syncline.model.event import Action, EventOutcome
 
 if TYPE_CHECKING:
     from syncline.executor.inspect import Inspector, Records
-    from syncline.kinds.stream import RecordSchema
+    from syncline.kinds.record import RecordSchema
     from syncline.kinds.subscription import Notify
     from syncline.manifests.compare import Difference
     from syncline.manifests.flow import Side
@@ -112,7 +112,7 @@ def discover(
 def _around(side: Side | None) -> frozenset[str]:
     """Names of what records are read for, such as their parents: no fields of their own, which a schema declares."""
     from syncline.kinds.connector import ConnectorSpec
-    from syncline.kinds.stream import RestStream, scope_fields
+    from syncline.kinds.rest_stream import RestStream, scope_fields
 
     if (
         side is None

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.authorities import check_authorities
 from syncline.manifests.bumps import side_by_side, since
 from syncline.manifests.egress import check_egress
 from syncline.manifests.environments import read_environments
-from syncline.manifests.expressions import check_expressions
 from syncline.manifests.files import SAVED, Unsaved
 from syncline.manifests.load import load_tree
 from syncline.manifests.overlay import declared, read_overlays
@@ -167,7 +168,7 @@ def _judged(loaded: LoadResult, owners: Ownership | None = None) -> Judged:
     others = owners.others(mine) if owners is not None else []
     resolved = resolve([*loaded.manifests, *others], loaded.broken)
     flows = compile_flows(resolved.desired)
-    found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
+    found = [*loaded.diagnostics, *resolved.diagnostics, *_expression_findings(resolved.desired)]
     found += _mapping_findings(resolved.desired, flows)
     found += side_by_side(resolved.desired)
     found += _condition_findings(resolved.desired)
@@ -207,6 +208,16 @@ def _endings(desired: Desired) -> tuple[Diagnostic, ...]:
     from syncline.reconciler.rotation import endings
 
     return endings(desired, dt.datetime.now(dt.UTC))
+
+
+def _expression_findings(desired: Desired) -> list[Diagnostic]:
+    apis = (m for m in desired.of_kind("Connector") if isinstance(m.spec, ConnectorSpec) and m.spec.declares_api)
+    reached = (m for m in desired.of_kind("Integration") if isinstance(m.spec, IntegrationSpec) and m.spec.endpoints)
+    if not any(desired.of_kind("AuthConfig")) and not any(apis) and not any(reached):
+        return []
+    from syncline.manifests.expressions import check_expressions
+
+    return check_expressions(desired)
 
 
 def _condition_findings(desired: Desired) -> list[Diagnostic]:

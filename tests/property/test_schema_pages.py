@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from syncline.connectors.rest.formats import Body, JsonPages
 from syncline.connectors.rest.formats import json as careful
-from syncline.kinds.stream import RecordSchema, logical_schema
+from syncline.kinds.record import RecordSchema, logical_schema
 from syncline.model.errors import SynclineError
 from syncline.sdk.json_records import RecordDecoder
 from syncline.sdk.schema_pages import SchemaPages

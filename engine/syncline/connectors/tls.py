@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncline.kinds.connector import Tls as Declared
 from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.tls import Tls as Declared
 from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.http.tls import Tls
 

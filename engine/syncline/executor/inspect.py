@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import Resolve, SecretUses, instance_of
-from syncline.kinds.stream import SELF_DESCRIBING, TEXTS, FileStream
+from syncline.kinds.file_stream import SELF_DESCRIBING, TEXTS, FileStream
 from syncline.kinds.table import TableStream
 from syncline.manifests.flow import Side, side_of
 from syncline.model.errors import Invalid

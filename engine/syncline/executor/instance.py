@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from syncline.executor.proxies import proxies_of
 from syncline.executor.tokens import Vault
 from syncline.kinds.auth import Auth, AuthConfigSpec, merged
-from syncline.kinds.auth_details import TEMPLATES, AuthOffer, offer_of
+from syncline.kinds.auth_details import TEMPLATES, AuthOffer
+from syncline.kinds.auth_type import offer_of
 from syncline.kinds.base import SecretRef
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec

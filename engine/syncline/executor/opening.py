@@ -13,7 +13,7 @@ from syncline.executor.in_flight import PART_BYTES, PART_ROWS
 from syncline.executor.instance import Resolve, SecretUses, instance_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.stream import RestStream
+from syncline.kinds.rest_stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import Current, Get

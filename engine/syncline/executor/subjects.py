@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from syncline.executor.rejects import destroy_keys, generation_of, seal, unseal
 from syncline.executor.rows_left import RUNS
-from syncline.kinds.stream import RestStream
+from syncline.kinds.rest_stream import RestStream
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
 from syncline.mapping.keyed import keyed_hash

@@ -10,11 +10,6 @@ from pydantic import Field, JsonValue
 
 from syncline.kinds.base import Duration, Identifier, Jmespath, Spec, Template
 
-AuthType = Literal[
-    "api_key", "basic", "bearer", "oauth2", "oauth1", "session", "aws_sigv4", "hmac", "http_signature", "jwt", "mtls",
-    "ssh", "none",
-]  # fmt: skip
-
 #: Algorithms of JSON Web Signatures that are emitted (RFC 7518, RFC 8037; Ed25519 is EdDSA's name of RFC 9864).
 JwsAlgorithm = Literal["EdDSA", "Ed25519", "ES256", "RS256", "PS256", "HS256"]
 
@@ -277,13 +272,3 @@ AuthOffer = Annotated[
     ApiKeyOffer | OAuth2Offer | OAuth1Offer | SessionOffer | SigV4Offer | HmacOffer | HttpSignatureOffer | JwtOffer,
     Field(discriminator="type"),
 ]
-
-
-def offered_types(offers: tuple[AuthType | AuthOffer, ...]) -> tuple[AuthType, ...]:
-    """The types of AuthConfig that a connector accepts, in its order."""
-    return tuple(offer if isinstance(offer, str) else offer.type for offer in offers)
-
-
-def offer_of(offers: tuple[AuthType | AuthOffer, ...], wanted: str) -> AuthOffer | None:
-    """What a connector declares about a type; None where it only names it."""
-    return next((offer for offer in offers if not isinstance(offer, str) and offer.type == wanted), None)

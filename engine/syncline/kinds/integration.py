@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName, Value
-from syncline.kinds.connector import Tls
+from syncline.kinds.file_stream import FileStream
 from syncline.kinds.handling import Handling
-from syncline.kinds.stream import FileStream
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import HostPattern
+from syncline.kinds.tls import Tls
 from syncline.kinds.webhooks import RemoteWebhook
 from syncline.model.kind import Kind, Reference
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from syncline.kinds.base import Duration, Form, Name, SecretRef, Spec
-from syncline.kinds.connector import Tls
+from syncline.kinds.tls import Tls
 from syncline.model.kind import Kind
 
 #: What the first repository, which the daemon is started with, is called. It declares the others.

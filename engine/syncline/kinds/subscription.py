@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Cel, Duration, Name, Rate, SecretRef, Spec, Template
-from syncline.kinds.connector import Tls
 from syncline.kinds.suspend import Suspend
+from syncline.kinds.tls import Tls
 from syncline.model.kind import Kind, Reference
 
 #: `Sync/*`, `Integration/crm`: patterns over kinds and names.

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from syncline.kinds.base import Duration, Spec
-from syncline.kinds.stream import RecordSchema
+from syncline.kinds.record import RecordSchema
 
 
 class TableCursor(Spec):

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from syncline.model.diagnostic import Diagnostic, Place, Severity
 
@@ -29,12 +30,11 @@ def fingerprint(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:_DIGITS]
 
 
-@dataclass(slots=True)
-class Allowed:
+class Allowed(Struct):
     """The entries by file and fingerprint, with their lines; what is wrong with others; and which were met."""
 
-    lines: dict[tuple[str, str], int] = field(default_factory=dict)
-    wrong: list[Diagnostic] = field(default_factory=list)
+    lines: dict[tuple[str, str], int] = {}
+    wrong: list[Diagnostic] = []
     _met: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod

@@ -7,37 +7,27 @@ decide is in `resolve.py`.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.drift import Drift
-from syncline.kinds.erase import ERASING
+from syncline.kinds.file_stream import FileStream
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
-from syncline.kinds.reading import Page
-from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import TenantSpec
-from syncline.kinds.webhooks import REQUESTS
-from syncline.kinds.write import VERBS
-from syncline.manifests import auth_expressions, reactions, versions
+from syncline.manifests import reactions, versions
 from syncline.manifests.choices import choice, exactly_one, not_one_of, repeated, unknown_names
-from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
-from syncline.manifests.names import check_names
-from syncline.manifests.origins import check_origins
-from syncline.manifests.partitions import check_cursor, check_partitions
+from syncline.manifests.record_schema import check_schema
 from syncline.manifests.schedules import check_schedule, check_time_windows
 from syncline.manifests.text import listed, nearest
-from syncline.manifests.texts import names_in, texts_of
-from syncline.manifests.windows import check_windows
-from syncline.manifests.writes import declared_erase, declared_writes
 from syncline.manifests.zone import check_zone
 from syncline.model import units
 from syncline.model.manifest import Path
@@ -50,7 +40,6 @@ if TYPE_CHECKING:
     from syncline.kinds.source import SourceSpec
     from syncline.kinds.subscription import SubscriptionSpec
 
-METHODS: Final = ("get", "post", "put", "patch", "delete")
 SPEC: Final[Path] = ("spec",)
 #: Fewest seconds between two reminders of a subscription.
 SOONEST_REMINDER: Final = 60
@@ -67,6 +56,8 @@ def check(kind: str, spec: BaseModel) -> Iterator[Problem]:
 
 
 def _auth(spec: AuthConfigSpec) -> Iterator[Problem]:
+    from syncline.manifests import auth_expressions
+
     yield from auth_expressions.problems(spec.root, SPEC)
     rotation = spec.root.rotation
     if rotation is not None and rotation.every is None and rotation.expires is None:
@@ -125,22 +116,12 @@ def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
         yield from _setting(setting, (*config, "properties", name))
     if spec.runtime == "rest" and spec.http is None:
         yield Problem("SYN202", (*SPEC, "http"), "a connector with the runtime rest needs the field 'http'")
-    if spec.check is not None:
-        yield from exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
-    for name in REQUESTS if spec.webhooks is not None else ():
-        if (request := getattr(spec.webhooks, name)) is not None:
-            yield from exactly_one(request, METHODS, (*SPEC, "webhooks", name), "a request")
-    yield from check_content(spec)
-    yield from check_names(spec)
-    yield from check_origins(spec)
     types: list[str] = [offer.type if isinstance(offer, Spec) else offer for offer in spec.auth]
     yield from repeated(types, (*SPEC, "auth"), "", "way of authenticating")
-    for index, offer in enumerate(spec.auth):
-        if isinstance(offer, Spec):
-            yield from auth_expressions.problems(offer, (*SPEC, "auth", index))
-    for name, stream in spec.streams.items():
-        yield from _rest_stream(stream, spec.streams, (*SPEC, "streams", name))
-        yield from check_partitions(spec, name, (*SPEC, "streams", name))
+    if spec.declares_api:
+        from syncline.manifests.api_checks import check_api
+
+        yield from check_api(spec)
 
 
 def _setting(setting: ConfigProperty, path: Path) -> Iterator[Problem]:
@@ -161,84 +142,6 @@ def value_fits(setting: ConfigProperty, value: object) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case "boolean":
             return isinstance(value, bool)
-
-
-def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Path) -> Iterator[Problem]:
-    if stream.page is not None and not pages_by_connection(stream):
-        yield from exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
-    if stream.page is not None:
-        yield from _page(stream.page, (*path, "page"), read=_reads_page(stream))
-    if stream.cursor is not None:
-        yield from check_cursor(stream.cursor, (*path, "cursor"))
-        yield from check_windows(stream, path)
-    names = stream.record_schema.properties if stream.record_schema else None
-    if stream.record_schema is not None:
-        yield from _schema(stream.record_schema.properties, stream.record_schema.required, (*path, "schema"))
-    around = {field.name for field in scope_fields(streams, stream, grouped=True)}
-    own_key = [k for k in stream.key if k.split(".")[0] not in around]
-    if names is not None:
-        yield from unknown_names(own_key, names, (*path, "key"), "field of the schema", nested=True)
-        if stream.cursor is not None and stream.cursor.field and stream.cursor.field.split(".")[0] not in names:
-            yield Problem(
-                "SYN213",
-                (*path, "cursor", "field"),
-                f"the cursor {stream.cursor.field!r} is no field of the schema",
-                expected=listed(names),
-                suggestion=nearest(stream.cursor.field, names),
-            )
-    if stream.write is not None:
-        for verb in VERBS:
-            if (request := getattr(stream.write, verb)) is not None:
-                yield from exactly_one(request, METHODS, (*path, "write", verb), "a request")
-        yield from declared_writes(stream.write, (*path, "write"))
-    if stream.erase is not None:
-        for name in ERASING:
-            if (request := getattr(stream.erase, name)) is not None:
-                yield from exactly_one(request, METHODS, (*path, "erase", name), "a request")
-        yield from declared_erase(stream.erase, (*path, "erase"))
-
-
-def _reads_page(stream: RestStream) -> bool:
-    """Whether a template of a stream's request puts the page's cursor in its place itself."""
-    return any("page" in names_in(text) for _, text in texts_of(stream, ()))
-
-
-def _page(page: Page, path: Path, *, read: bool) -> Iterator[Problem]:
-    if page.cursor is not None and page.into is None and not read:
-        yield Problem("SYN202", (*path, "into"), "paging by cursor needs the field 'into'", expected=_INTO)
-    for field in ("page", "offset", "into"):
-        target = getattr(page, field)
-        if target is not None and not _is_target(target):
-            yield Problem("SYN205", (*path, field), f"{target!r} is no part of a request", expected=_TARGETS)
-    if page.pages is not None and page.page is None:
-        yield Problem("SYN205", (*path, "pages"), "pages are counted where they have numbers", "page", at_key=True)
-    if page.short != "next" and not page.size:
-        yield Problem("SYN202", (*path, "size"), f"short: {page.short} needs the field 'size'", "{query.limit: 100}")
-    for target in page.size:
-        if not _is_target(target):
-            yield Problem(
-                "SYN205", (*path, "size", target), f"{target!r} is no part of a request", expected=_TARGETS, at_key=True
-            )
-
-
-_INTO: Final = "query.NAME, or a template of the request that reads {{ page.cursor }}"
-_TARGETS: Final = "query.NAME, header.NAME, body.PATH or variables.NAME"
-
-
-def _is_target(text: str) -> bool:
-    part, dot, name = text.partition(".")
-    return part in {"query", "header", "headers", "body", "variables"} and bool(dot and name)
-
-
-def _schema(properties: Mapping[str, Property], required: Iterable[str], path: Path) -> Iterator[Problem]:
-    yield from unknown_names(required, properties, (*path, "required"), "field of the schema")
-    for name, field in properties.items():
-        inner = (*path, "properties", name)
-        if field.properties and field.type != "object":
-            yield Problem("SYN205", (*inner, "properties"), f"{name!r} is no object, but has properties")
-        if field.items is not None and field.type != "array":
-            yield Problem("SYN205", (*inner, "items"), f"{name!r} is no array, but has items")
-        yield from _schema(field.properties, (), inner)
 
 
 def _integration(spec: IntegrationSpec) -> Iterator[Problem]:
@@ -285,7 +188,7 @@ def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:
                 help="Set `root` in the integration's config instead.",
             )
     if schema is not None:
-        yield from _schema(schema.properties, schema.required, (*path, "schema"))
+        yield from check_schema(schema.properties, schema.required, (*path, "schema"))
         yield from unknown_names(stream.key, schema.properties, (*path, "key"), "field of the schema")
     if not stream.csv.header and not stream.csv.columns:
         yield Problem(
@@ -300,7 +203,7 @@ def _table_stream(stream: TableStream, path: Path) -> Iterator[Problem]:
     if stream.query and not stream.key:
         yield Problem("SYN202", (*path, "key"), "a query needs the field 'key'", expected="columns that identify a row")
     if (schema := stream.record_schema) is not None:
-        yield from _schema(schema.properties, schema.required, (*path, "schema"))
+        yield from check_schema(schema.properties, schema.required, (*path, "schema"))
 
 
 def _mapping(spec: MappingSpec) -> Iterator[Problem]:

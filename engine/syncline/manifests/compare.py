@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from syncline.kinds.stream import Property, RecordSchema
+from syncline.kinds.record import Property, RecordSchema
 from syncline.manifests.infer import Seen
 from syncline.manifests.likely import likely_class
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.kinds.content import IN_GRAPHQL, SPREAD, SPREADING
 from syncline.kinds.erase import ERASING
 from syncline.kinds.request import BODIES, METHODS, Part, Request
-from syncline.kinds.stream import scope_fields
+from syncline.kinds.rest_stream import scope_fields
 from syncline.kinds.write import VERBS
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import VARIABLES, inside
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
     from syncline.kinds.content import Chunk, Fields
     from syncline.kinds.job import Job
+    from syncline.kinds.record import Property
+    from syncline.kinds.rest_stream import RestStream
     from syncline.kinds.rule import ErrorRule
-    from syncline.kinds.stream import Property, RestStream
     from syncline.model.manifest import Path
     from syncline.model.schema import Field
 

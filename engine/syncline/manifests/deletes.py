@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from syncline.kinds.mapping import MappingSpec
-from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow
-from syncline.manifests.writes import knows_ids
 
 
 def deletes(flow: Flow) -> Iterator[Problem]:
@@ -84,12 +82,12 @@ def _not_whole(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
 
 
 def _hindrances(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
-    stream = flow.source.declaration
+    stream = flow.source.of_api
     if spec.write == "replace":
         yield "write: replace drops what is gone by itself", "Leave deletes out."
     elif spec.write != "upsert":
         yield f"write: {spec.write} knows no rows by key", "Use write: upsert."
-    if not isinstance(stream, RestStream) or stream.deleted is None:
+    if stream is None or stream.deleted is None:
         yield (
             f"nothing says which records of {flow.source.stream!r} were deleted",
             "Declare `deleted` for the stream in its connector; else use absent: delete to drop what a read lacks.",
@@ -101,12 +99,15 @@ def _hindrances(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
 
 
 def _api(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
-    stream = flow.target.declaration
+    from syncline.manifests.api_writes import knows_ids
+
+    stream = flow.target.of_api
+    write = stream.write if stream is not None else None
     if spec.deletes == "soft":
         yield "an API has no column to mark", "Use deletes: hard."
-    elif isinstance(stream, RestStream) and stream.write is not None and stream.write.delete is None:
+    elif write is not None and write.delete is None:
         yield f"the stream {flow.target.stream!r} declares no request that deletes", "Declare write.delete."
-    elif isinstance(stream, RestStream) and stream.write is not None and not knows_ids(stream.write, "delete"):
+    elif write is not None and not knows_ids(write, "delete"):
         yield "write.delete reads the id of a record, and nothing gives it", "Declare write.id, or write.find."
     if (bound := spec.guards.max_deletes) is not None and str(bound).endswith("%"):
         yield "how many records an API has isn't known, so maxDeletes can't be a share", "Write maxDeletes as a count."

@@ -14,10 +14,10 @@ from syncline.kinds.carrying import Say
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.erase import ERASING
 from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.registering import REQUESTS
 from syncline.kinds.request import METHODS, Request
+from syncline.kinds.rest_stream import RestStream
 from syncline.kinds.rule import ErrorRule
-from syncline.kinds.stream import RestStream
-from syncline.kinds.webhooks import REQUESTS
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
 from syncline.manifests import auth_expressions, unread
 from syncline.manifests.desired import Desired

@@ -21,6 +21,8 @@ Annotation = Any
 @cache
 def by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """A model's fields by the name they have in YAML."""
+    if not model.__pydantic_fields_complete__:
+        model.model_rebuild()  # models of its fields weren't imported yet
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 

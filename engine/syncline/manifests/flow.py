@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.file_stream import FileStream
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
-from syncline.kinds.stream import FileStream, RestStream, logical_schema, stream_schema
+from syncline.kinds.record import logical_schema
 from syncline.kinds.sync import SyncSpec, endpoint
 from syncline.kinds.table import TableStream
 from syncline.manifests.desired import Desired
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 from syncline.model.schema import Schema
+
+if TYPE_CHECKING:
+    from syncline.kinds.rest_stream import RestStream
 
 
 class Side(Struct, frozen=True):
@@ -37,6 +42,11 @@ class Side(Struct, frozen=True):
         """The runtime that serves it: rest, file or sql."""
         assert isinstance(self.connector.spec, ConnectorSpec)
         return self.connector.spec.runtime
+
+    @property
+    def of_api(self) -> RestStream | None:
+        """Its declaration, where it is a stream of an HTTP API."""
+        return None if isinstance(self.declaration, FileStream | TableStream) else self.declaration
 
     @property
     def queue(self) -> str:
@@ -132,10 +142,13 @@ def side_of(desired: Desired, integration: Manifest, stream: str) -> Side | None
         return None
     declaration = _streams(integration.spec, connector.spec).get(stream)
     schema: Schema | None = None
-    if isinstance(declaration, RestStream):
+    if isinstance(declaration, FileStream | TableStream):
+        if declaration.record_schema is not None:
+            schema = logical_schema(declaration.record_schema, declaration.key)
+    elif declaration is not None:
+        from syncline.kinds.rest_stream import stream_schema
+
         schema = stream_schema(connector.spec.streams, stream)
-    elif declaration is not None and declaration.record_schema is not None:
-        schema = logical_schema(declaration.record_schema, declaration.key)
     auth = desired.find(owner, "AuthConfig", integration.spec.auth) if integration.spec.auth else None
     return Side(integration, connector, stream, declaration, schema, _region(integration.spec), auth)
 

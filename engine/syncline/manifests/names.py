@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from syncline.kinds.carrying import VARIABLES as OF_MESSAGES
 from syncline.kinds.erase import ERASING
+from syncline.kinds.registering import REQUESTS
 from syncline.kinds.request import BODIES
-from syncline.kinds.stream import scope_fields
-from syncline.kinds.webhooks import REQUESTS
+from syncline.kinds.rest_stream import scope_fields
 from syncline.kinds.write import VERBS
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
@@ -23,7 +23,7 @@ from syncline.manifests.texts import names_in, needed_in, texts_in, texts_of
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
     from syncline.kinds.request import Request
-    from syncline.kinds.stream import RestStream
+    from syncline.kinds.rest_stream import RestStream
     from syncline.kinds.write import Find, ReadBack, WriteBatch, WriteRequest
     from syncline.model.manifest import Path
 

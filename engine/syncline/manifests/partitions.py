@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.reading import MAX_COMBINATIONS, TIMES
-from syncline.kinds.stream import RestStream, scope_fields
+from syncline.kinds.rest_stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import texts_in, texts_of

@@ -11,7 +11,7 @@ What happens can be seen from the patch alone:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from syncline.manifests.findings import Problem
 from syncline.manifests.node import Node
@@ -30,10 +30,9 @@ def patched(base: Node, patch: Node, kind: Kind) -> tuple[Node, list[Problem]]:
     return merging.merged(base, patch, ()), merging.problems
 
 
-@dataclass(slots=True)
-class _Merging:
+class _Merging(Struct):
     kind: Kind
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = []
 
     def merged(self, base: Node, patch: Node, path: Path) -> Node:
         if isinstance(patch.children, dict):

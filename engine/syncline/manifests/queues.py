@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from syncline.kinds.file_stream import FileStream, format_by_name
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.stream import FileStream, format_by_name
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow

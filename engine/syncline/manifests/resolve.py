@@ -6,19 +6,21 @@ Pure, and independent of the order in which manifests come. A tenant's findings 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.kinds.auth_details import offer_of, offered_types
-from syncline.kinds.connector import ConnectorSpec, Tls
+from syncline.kinds.auth_type import offer_of, offered_types
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.file_stream import FileStream
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
-from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
+from syncline.kinds.tls import Tls
 from syncline.manifests import versions
 from syncline.manifests.anonymity import anonymity
 from syncline.manifests.catalog import catalog as shipped
@@ -31,7 +33,6 @@ from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.locations import settings_of
-from syncline.manifests.origins import check_endpoints
 from syncline.manifests.queues import fed, shared
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
@@ -44,6 +45,9 @@ from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.kind import Reference
 from syncline.model.manifest import Manifest
+
+if TYPE_CHECKING:
+    from syncline.kinds.rest_stream import RestStream
 
 __all__ = ["Desired", "Resolved", "desired_of", "resolve"]
 
@@ -230,7 +234,10 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
     assert isinstance(connector, ConnectorSpec)
     yield from check_config(spec.config, connector.config, name)
     yield from reserved_settings(spec, connector)
-    yield from check_endpoints(spec, connector)
+    if spec.endpoints:
+        from syncline.manifests.origins import check_endpoints
+
+        yield from check_endpoints(spec, connector)
     yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)
     if spec.proxy is not None and connector.http is None:
         yield Problem(
@@ -411,10 +418,10 @@ def _read_mode(flow: Flow) -> Iterator[Problem]:
 
 def _incremental(declaration: RestStream | FileStream | TableStream) -> bool:
     """Whether a stream can be read past a position of its own, or of the parents that it is read for."""
+    if isinstance(declaration, FileStream):
+        return False
     if isinstance(declaration, TableStream):
         return declaration.cursor is not None
-    if not isinstance(declaration, RestStream):
-        return False
     return declaration.cursor is not None or any(item.changed for item in declaration.read_for)
 
 

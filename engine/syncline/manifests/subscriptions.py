@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from syncline.kinds.connector import ConnectorSpec, Tls
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.tls import Tls
 from syncline.manifests.flow import side_of
 from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.manifests.environments import Given, Value
 from syncline.manifests.findings import Problem
@@ -21,13 +22,12 @@ _USE = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 _NAMES: Final = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "tenant"), ("metadata", "moved"))
 
 
-@dataclass(slots=True)
-class Filled:
+class Filled(Struct):
     """A document with its variables filled in, what is wrong with it, and where the values at places were given."""
 
     root: Node
-    problems: list[Problem] = field(default_factory=list)
-    given: dict[Place, tuple[Related, ...]] = field(default_factory=dict)
+    problems: list[Problem] = []
+    given: dict[Place, tuple[Related, ...]] = {}
 
 
 def used(content: str) -> set[str]:

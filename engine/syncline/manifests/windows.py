@@ -14,7 +14,7 @@ from syncline.manifests.zone import check_zone
 
 if TYPE_CHECKING:
     from syncline.kinds.reading import Cursor, DateWindows
-    from syncline.kinds.stream import RestStream
+    from syncline.kinds.rest_stream import RestStream
     from syncline.model.manifest import Path
 
 #: What a cursor with windows has no use for, and why.

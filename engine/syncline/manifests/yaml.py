@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
+from msgspec import Struct
 from yaml import YAMLError
 from yaml._yaml import CParser
 from yaml.events import (
@@ -61,12 +61,11 @@ _CONSTANTS: Final = {
 _NUMERIC: Final = frozenset("-+.0123456789")
 
 
-@dataclass(slots=True)
-class Composed:
+class Composed(Struct):
     """The documents of a file that could be read, and what is wrong with the rest."""
 
-    documents: list[Node] = field(default_factory=list)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    documents: list[Node] = []
+    diagnostics: list[Diagnostic] = []
 
 
 class _StopError(Exception):

@@ -7,7 +7,6 @@ record a reject.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -51,12 +50,11 @@ class Column(Struct, frozen=True):
     type: Field
 
 
-@dataclass(slots=True)
-class Lowering:
+class Lowering(Struct):
     """Lowers the expressions of one mapping. `faults` are conditions under which the last one has no exact value."""
 
     source: Schema
-    faults: list[pl.Expr] = field(default_factory=list)
+    faults: list[pl.Expr] = []
 
     def value(self, expression: Expression) -> Column:
         """The column of an expression's values."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
@@ -38,8 +37,7 @@ def requests_from_json(data: Iterable[Mapping[str, Any]]) -> tuple[Requests, ...
     return tuple(Requests.from_json(each) for each in data)
 
 
-@dataclass(slots=True)
-class Traffic:
+class Traffic(Struct):
     """How long exchanges took, by host, while a run goes on. The counts come with what is asked of it at the end.
 
     >>> traffic = Traffic()
@@ -49,7 +47,7 @@ class Traffic:
     [('api.example.com', 1, 70, 0.25)]
     """
 
-    _durations: dict[str, Durations] = field(default_factory=dict)
+    _durations: dict[str, Durations] = {}
 
     def took(self, host: str, seconds: float) -> None:
         """One more. By one thread at a time."""

@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from syncline.kinds.stream import TEXTS, FileStream, format_by_name, text_schema
+from syncline.kinds.file_stream import TEXTS, FileStream, format_by_name
+from syncline.kinds.record import text_schema
 from syncline.manifests.desired import Desired
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.mapping.compile import Compiled, compile_mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from syncline.kinds.auth import AuthConfigSpec, urls_of
-from syncline.kinds.auth_details import offer_of
+from syncline.kinds.auth_type import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.sync import SOFT_MARK, SyncSpec

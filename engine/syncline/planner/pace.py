@@ -12,7 +12,7 @@ from msgspec import Struct
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import METHODS
-from syncline.kinds.stream import RestStream
+from syncline.kinds.rest_stream import RestStream
 from syncline.manifests.locations import filled, settings_of
 from syncline.model import units
 from syncline.sdk.uri import escaped, normal

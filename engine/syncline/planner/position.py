@@ -16,9 +16,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.file_stream import FileStream
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.table import TableStream
 from syncline.manifests.flow import Flow, Side
 
@@ -77,7 +77,7 @@ def _declaration(side: Side) -> Any:
         case TableStream() as table:
             cursor = table.cursor.field if table.cursor else ""
             return {**table.model_dump(mode="json", include={"table", "query", "key"}), "cursor": cursor}
-        case RestStream():
+        case _:
             return {**_stream(side.stream, connector, (side.stream,)), "url": _url(side, connector)}
 
 

@@ -9,9 +9,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from syncline.kinds.file_stream import FileStream
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import Generalize
-from syncline.kinds.stream import FileStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
 from syncline.mapping.compile import WHOLE, Compiled, FieldFlow

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from syncline.connectors.rest.source import RestSource
-from syncline.kinds.stream import logical_schema
+from syncline.kinds.record import logical_schema
 from syncline.sdk.source import SourceRequest
 from tests.rest_streams import FakeClock, FunctionTransport, answer, read, rows
 from tests.unit.catalog.test_vendors import instance, validate

@@ -23,7 +23,7 @@ from syncline.connectors.rest.check import check
 from syncline.connectors.rest.source import RestSource
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import logical_schema
+from syncline.kinds.record import logical_schema
 from syncline.manifests.catalog import catalog
 from syncline.model.key import ObjectKey
 from syncline.sdk.source import Instance, SourceRequest

@@ -39,7 +39,9 @@ def test_every_field_is_there(kind):
     page = PAGES[f"kinds/{kind.name.lower()}.md"]
     models = docs.nested(kind.spec)
     for model in models:
-        models += [m for info in model.model_fields.values() for m in docs.nested(info.annotation) if m not in models]
+        models += [
+            m for info in fields.by_alias(model).values() for m in docs.nested(info.annotation) if m not in models
+        ]
 
     assert not [name for model in models for name in fields.by_alias(model) if f"| `{name}` |" not in page]
     sections = {title.lower() for title in re.findall(r"^## (\w+)$", page, re.MULTILINE)}

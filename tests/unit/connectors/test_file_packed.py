@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from syncline.kinds.stream import format_by_name
+from syncline.kinds.file_stream import format_by_name
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from tests.contract.file_places import source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from syncline.executor.classified import classes_of, masked
-from syncline.kinds.stream import RecordSchema, logical_schema
+from syncline.kinds.record import RecordSchema, logical_schema
 from syncline.model.key import ObjectKey
 
 DESK = ObjectKey("acme", "Integration", "desk")

@@ -32,7 +32,7 @@ def every_model():
         model = queue.pop()
         if model not in seen:
             seen[model] = None
-            queue += [inner for info in model.model_fields.values() for inner in models_in(info.annotation)]
+            queue += [inner for info in fields.by_alias(model).values() for inner in models_in(info.annotation)]
     return list(seen)
 
 

@@ -13,27 +13,33 @@ import syncline.kinds
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.base import Spec
 from syncline.kinds.integration import connector_name
-from syncline.kinds.stream import RecordSchema, logical_schema, text_schema
+from syncline.kinds.record import RecordSchema, logical_schema, text_schema
 from syncline.kinds.sync import SyncSpec, endpoint
 from syncline.model.kind import Kind
 
 SHARED_MODULES = {
     "auth_details",
+    "auth_type",
     "base",
     "carrying",
     "changes",
     "content",
     "drift",
     "erase",
+    "file_stream",
     "handling",
+    "http",
     "job",
     "reading",
+    "record",
+    "registering",
     "request",
+    "rest_stream",
     "retention",
     "secret_refs",
     "rule",
-    "stream",
     "table",
+    "tls",
     "webhooks",
     "write",
     "suspend",

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from syncline.kinds.stream import RecordSchema
+from syncline.kinds.record import RecordSchema
 from syncline.manifests.compare import CONFLICTS, additions, compare, schema_of
 from syncline.manifests.infer import MAX_DEPTH, MAX_NAMES, infer
 from syncline.manifests.likely import likely_class

@@ -423,3 +423,26 @@ def test_import_is_light():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("declared", "imported"),
+    [("runtime: file, auth: [none, basic]", False), ('http: {url: "https://api.example.com"}', True)],
+    ids=["files", "API"],
+)
+def test_models_of_apis_are_imported_where_one_is_declared(tmp_path, declared, imported):
+    """A connector of files is read without the models of what is declared of HTTP APIs, which are most of all there
+    are.
+    """
+    text = (
+        f"apiVersion: syncline/v1\nkind: Connector\nmetadata: {{name: files}}\nspec: {{version: 1.0.0, {declared}}}\n"
+    )
+    (tmp_path / "files.yaml").write_text(text)
+    program = (
+        "import sys; from pathlib import Path; import syncline.validation; from syncline.manifests.load import load_tree; "
+        "found = load_tree(Path(sys.argv[1])); models = ('auth_details', 'http', 'request', 'rest_stream', 'write'); "
+        "print(len(found.manifests), {f'syncline.kinds.{name}' in sys.modules for name in models})"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == f"1 {{{imported}}}"

@@ -13,7 +13,7 @@ from syncline.manifests.compare import CONFLICTS, Difference
 
 if TYPE_CHECKING:
     from syncline.inspection import Discovered
-    from syncline.kinds.stream import Property
+    from syncline.kinds.record import Property
     from syncline.manifests.infer import Seen
     from syncline.model.key import ObjectKey
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import visible, width
@@ -12,8 +13,7 @@ from syncline.model.diagnostic import Place
 _TAB = "    "
 
 
-@dataclass(slots=True)
-class Sources:
+class Sources(Struct):
     """
     Reads lines of files under a root, for excerpts of places that come without one. Each file is read once.
 
@@ -22,7 +22,7 @@ class Sources:
 
     root: Path
     base: Path | None = None
-    _lines: dict[str, list[str]] = field(default_factory=dict)
+    _lines: dict[str, list[str]] = {}
 
     def line(self, place: Place) -> str:
         """The line that a place begins in; empty when it can't be had, or the place is the file as a whole."""

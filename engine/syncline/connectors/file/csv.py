@@ -14,7 +14,8 @@ from syncline.connectors.file.detection import resolved
 from syncline.connectors.file.heads import HEAD, Columns, listed
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
-from syncline.kinds.stream import FileCsv, text_schema
+from syncline.kinds.file_stream import FileCsv
+from syncline.kinds.record import text_schema
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote

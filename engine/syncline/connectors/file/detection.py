@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.connectors.file.position import OpenFile
-from syncline.kinds.stream import Csv, FileCsv
+from syncline.kinds.file_stream import Csv, FileCsv
 from syncline.model.encodings import codec_of
 from syncline.model.errors import Invalid
 

@@ -21,7 +21,8 @@ from syncline.connectors.file.heads import Columns, listed
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.worksheet import MAX_COLUMNS, Book, Row, open_book
-from syncline.kinds.stream import Excel, text_schema
+from syncline.kinds.file_stream import Excel
+from syncline.kinds.record import text_schema
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed

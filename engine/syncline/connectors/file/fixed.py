@@ -13,7 +13,8 @@ import polars as pl
 from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, end_of_lines, raw_text, spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
-from syncline.kinds.stream import Fixed, text_schema
+from syncline.kinds.file_stream import Fixed
+from syncline.kinds.record import text_schema
 from syncline.model.encodings import codec_of, mark_of, refuse_mark
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syncline.connectors.file.packed import Found
     from syncline.connectors.file.places.place import Place
     from syncline.connectors.file.position import Done, OpenFile, Progress
-    from syncline.kinds.stream import FileFormat, Packing
+    from syncline.kinds.file_stream import FileFormat, Packing
 
 #: Bytes of a file that its columns are looked for in, and files that are looked at where each takes long.
 HEAD, MOST_FAR = 64 * 1024, 100

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from syncline.connectors.file.piece import Format, Piece
-from syncline.kinds.stream import FileFormat, text_schema
+from syncline.kinds.file_stream import FileFormat
+from syncline.kinds.record import text_schema
 from syncline.model.errors import Again
 from syncline.model.schema import Schema
 

@@ -26,7 +26,7 @@ from syncline.connectors.file.places.place import Place, Room
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.spool import Spool, Spooled
 from syncline.connectors.file.utf_16 import AsUtf8, is_utf_16
-from syncline.kinds.stream import PACKED, Packing
+from syncline.kinds.file_stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.inflate import check_entries, files_of
 

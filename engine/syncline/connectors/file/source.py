@@ -15,8 +15,8 @@ from syncline.connectors.file.piece import Format, Piece
 from syncline.connectors.file.places.choose import place_of
 from syncline.connectors.file.places.place import Fed, Place
 from syncline.connectors.file.position import Done, OpenFile, Progress
+from syncline.kinds.file_stream import FileFormat, FileStream, format_by_name
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import FileFormat, FileStream, format_by_name
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position

@@ -12,7 +12,8 @@ from syncline.connectors.rest.content import read_json, read_nothing
 from syncline.connectors.rest.opening import once, open_client, open_transport
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
 from syncline.connectors.rest.source import RestSource
-from syncline.kinds.connector import CheckRequest, ConnectorSpec, Http
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.http import CheckRequest, Http
 from syncline.model.errors import Invalid
 from syncline.sdk.announced import announced_ending, announced_quotas
 from syncline.sdk.clock import Clock, SystemClock

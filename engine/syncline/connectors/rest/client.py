@@ -16,7 +16,7 @@ from syncline.connectors.rest.content import UNREADABLE, Reading, read_json
 from syncline.connectors.rest.judge import Judge, Judging, Refused, Retry, Verdict
 from syncline.connectors.rest.sender import Open, Sender
 from syncline.connectors.rest.told import marked_place
-from syncline.kinds.connector import Http
+from syncline.kinds.http import Http
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Stalled, SynclineError

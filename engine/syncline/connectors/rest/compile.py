@@ -26,7 +26,8 @@ from syncline.connectors.rest.requests import base_url, check_place, compile_req
 from syncline.connectors.rest.tree import Each, Given, Member, Once, ParentStream, Reading, Use, distinct
 from syncline.kinds.content import IN_GRAPHQL
 from syncline.kinds.reading import MAX_COMBINATIONS
-from syncline.kinds.stream import RestStream, logical_schema, scope_fields
+from syncline.kinds.record import logical_schema
+from syncline.kinds.rest_stream import RestStream, scope_fields
 from syncline.model.errors import Invalid
 from syncline.model.schema import BOOLEAN, Field, Schema
 from syncline.sdk.json_records import untyped_schema
@@ -36,7 +37,8 @@ from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.began import Began
-    from syncline.kinds.connector import ConnectorSpec, Http
+    from syncline.kinds.connector import ConnectorSpec
+    from syncline.kinds.http import Http
     from syncline.kinds.job import Download, File, Job
     from syncline.kinds.reading import For
     from syncline.sdk.source import Instance, SourceRequest

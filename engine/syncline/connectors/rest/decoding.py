@@ -15,7 +15,7 @@ from syncline.connectors.rest.formats import ACCEPT, JsonPages, Packed, Parse, X
 from syncline.connectors.rest.graphql import checks_of
 from syncline.connectors.rest.rules import compile_rules
 from syncline.kinds.content import Fields
-from syncline.kinds.stream import logical_schema
+from syncline.kinds.record import logical_schema
 from syncline.model.errors import Invalid
 from syncline.sdk.expression import Expression
 from syncline.sdk.inflate import Bounds
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from syncline.connectors.rest.answer import Answer
-    from syncline.kinds.stream import RestStream
+    from syncline.kinds.rest_stream import RestStream
     from syncline.model.schema import Field, Schema
 
 _NO_SHAPE = Shape()

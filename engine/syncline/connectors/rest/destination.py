@@ -22,7 +22,7 @@ from syncline.sdk.source import Instance, plain
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
-    from syncline.kinds.stream import RestStream
+    from syncline.kinds.rest_stream import RestStream
     from syncline.sdk.destination import Target
     from syncline.sdk.http import Transport
     from syncline.sdk.ledger import Ledger

@@ -29,7 +29,7 @@ from syncline.sdk.xml_document import Path, xml_document
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.rules import Rule
-    from syncline.kinds.stream import Csv
+    from syncline.kinds.file_stream import Csv
     from syncline.sdk.http import Response
     from syncline.sdk.schema_pages import SchemaPages
 

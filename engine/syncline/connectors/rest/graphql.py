@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncline.connectors.rest.rules import for_people
 from syncline.kinds.content import SPREAD, SPREADING
 from syncline.kinds.reading import Page
-from syncline.kinds.stream import RestStream
+from syncline.kinds.rest_stream import RestStream
 from syncline.model.errors import Invalid, foreign
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.incremental import Progress
     from syncline.connectors.rest.listing import Listing
-    from syncline.kinds.connector import Http
+    from syncline.kinds.http import Http
     from syncline.kinds.job import Job
     from syncline.sdk.batch import Position
     from syncline.sdk.http import Request, Response

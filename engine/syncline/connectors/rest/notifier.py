@@ -18,7 +18,7 @@ from syncline.sdk.source import Instance, plain
 
 if TYPE_CHECKING:
     from syncline.kinds.carrying import Say
-    from syncline.kinds.connector import Http
+    from syncline.kinds.http import Http
     from syncline.sdk.clock import Clock
     from syncline.sdk.http import Transport
     from syncline.sdk.notice import Notice

@@ -14,7 +14,7 @@ from syncline.connectors.rest.requests import base_url, connector_of
 from syncline.connectors.rest.sender import Sender
 from syncline.connectors.rest.told import declared_words
 from syncline.connectors.tls import tls_of
-from syncline.kinds.connector import Http
+from syncline.kinds.http import Http
 from syncline.kinds.integration import IntegrationSpec, Limits
 from syncline.model import units
 from syncline.sdk.breaker import Breaker, Trip

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.rest.requests import connector_of
 from syncline.connectors.rest.source import RestSource
-from syncline.kinds.stream import stream_schema
+from syncline.kinds.rest_stream import stream_schema
 from syncline.model.errors import Invalid
 from syncline.sdk.source import Instance, SourceRequest
 

@@ -15,7 +15,8 @@ from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile
 from syncline.connectors.rest.multipart import with_type
 from syncline.connectors.rest.parameters import Parameters, compile_parameters
 from syncline.connectors.rest.templates import compiled
-from syncline.kinds.connector import ConnectorSpec, Http
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.http import Http
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import Request as RequestSpec
 from syncline.model.errors import Invalid

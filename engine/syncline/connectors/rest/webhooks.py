@@ -14,7 +14,7 @@ from syncline.connectors.rest.opening import once, open_client
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
 from syncline.connectors.rest.source import RestSource
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
-from syncline.kinds.webhooks import REQUESTS
+from syncline.kinds.registering import REQUESTS
 from syncline.model.errors import Invalid, Stalled, SynclineError, foreign
 from syncline.sdk.source import Instance, SourceRequest, plain
 from syncline.sdk.webhooks import Wanted, Webhook

@@ -16,7 +16,7 @@ from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.multipart import MultipartPlan, compile_parts, with_type
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.write_values import Row, encode
-from syncline.kinds.connector import Http
+from syncline.kinds.http import Http
 from syncline.kinds.request import BODIES
 from syncline.kinds.request import Request as RequestSpec
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteBatch, WriteRequest, Writes

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from syncline.kinds.stream import Property, RestStream, misfit
+from syncline.kinds.record import Property, misfit
+from syncline.kinds.rest_stream import RestStream
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
 from syncline.model.schema import Field, Schema

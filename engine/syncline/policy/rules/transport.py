@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from syncline.kinds.auth_details import offer_of
+from syncline.kinds.auth_type import offer_of
 from syncline.kinds.base import camel
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name

@@ -39,7 +39,7 @@ def test_every_type_of_auth_config_has_a_scheme():
     """Each type has a scheme of HTTP requests, but for SSH's, which sends none."""
     from typing import get_args
 
-    from syncline.kinds.auth_details import AuthType
+    from syncline.kinds.auth_type import AuthType
 
     assert set(SCHEMES) == set(get_args(AuthType)) - {"ssh"}
 
