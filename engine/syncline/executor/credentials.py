@@ -8,13 +8,13 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from syncline.kinds.auth import Auth
 from syncline.kinds.base import SecretRef
 from syncline.model.event import rfc3339
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import SecretUses
+    from syncline.kinds.auth import Auth
     from syncline.model.key import ObjectKey
     from syncline.model.secret import Secret
 

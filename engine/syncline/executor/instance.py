@@ -14,8 +14,6 @@ from pydantic import BaseModel
 
 from syncline.executor.proxies import proxies_of
 from syncline.executor.tokens import Vault
-from syncline.kinds.auth import Auth, AuthConfigSpec, merged
-from syncline.kinds.auth_details import TEMPLATES, AuthOffer
 from syncline.kinds.auth_type import offer_of
 from syncline.kinds.base import SecretRef
 from syncline.kinds.connector import ConnectorSpec
@@ -32,6 +30,8 @@ from syncline.secrets.provider import resolve
 from syncline.secrets.window import former
 
 if TYPE_CHECKING:
+    from syncline.kinds.auth import Auth
+    from syncline.kinds.auth_details import AuthOffer
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
     from syncline.model.key import ObjectKey
@@ -85,6 +85,9 @@ class SecretUses:
 
 def credentials_of(auth: Auth, offer: AuthOffer | None, config: Config, secret: SecretUses) -> Credentials:
     """Credentials of an AuthConfig with what the connector declares of its type, filled from the settings."""
+    from syncline.kinds.auth import merged
+    from syncline.kinds.auth_details import TEMPLATES
+
     settings: dict[str, Any] = {}
     secrets: dict[str, Secret] = {}
     for name, value in merged(auth, offer).items():
@@ -195,6 +198,8 @@ def instance_of(
     credentials, config = Credentials(), _config(spec, connector, secret)
     tokens: Callable[[str], TokenStore] | None = None
     if spec.auth:
+        from syncline.kinds.auth import AuthConfigSpec
+
         declared = desired.find(side.integration.key.tenant, "AuthConfig", spec.auth)
         if declared is None or not isinstance(declared.spec, AuthConfigSpec):
             msg = f"{side.integration.key} names an AuthConfig that isn't there"

@@ -13,7 +13,6 @@ from syncline.executor.in_flight import PART_BYTES, PART_ROWS
 from syncline.executor.instance import Resolve, SecretUses, instance_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.rest_stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import Current, Get
@@ -119,7 +118,7 @@ class Opener:
             )
         instance = self._instance(flow.source)
         in_parts = isinstance(flow.spec, ImportSpec)
-        cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
+        cursor = flow.source.of_api.cursor if flow.source.of_api is not None else None
         paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor and cursor.field else ())))
         return opens(
             instance,

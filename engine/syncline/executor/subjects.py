@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from syncline.executor.rejects import destroy_keys, generation_of, seal, unseal
 from syncline.executor.rows_left import RUNS
-from syncline.kinds.rest_stream import RestStream
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
 from syncline.mapping.keyed import keyed_hash
@@ -89,8 +88,8 @@ def places_of(applied: Applied, tenant: str, kind: str) -> tuple[Place, ...]:
     for key, item in applied.flows.items():
         if key.tenant == tenant and (field := item.compiled.spec.subject.get(kind)):
             found.append(Place(item, field))
-            declared = item.flow.source.declaration
-            if isinstance(declared, RestStream) and declared.erase is not None:
+            declared = item.flow.source.of_api
+            if declared is not None and declared.erase is not None:
                 source = Place(item, field, source=True)
                 sources.setdefault(source.key, source)
     return (*sources.values(), *found)

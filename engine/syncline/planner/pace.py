@@ -11,13 +11,12 @@ from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.request import METHODS
-from syncline.kinds.rest_stream import RestStream
 from syncline.manifests.locations import filled, settings_of
 from syncline.model import units
 from syncline.sdk.uri import escaped, normal
 
 if TYPE_CHECKING:
+    from syncline.kinds.rest_stream import RestStream
     from syncline.manifests.flow import Flow, Side
 
 
@@ -44,9 +43,9 @@ def budget(side: Side) -> Budget | None:
 
 def _budgets(side: Side) -> Iterator[Budget]:
     connector, integration = side.connector.spec, side.integration.spec
-    if not isinstance(side.declaration, RestStream) or not isinstance(connector, ConnectorSpec):
+    if side.of_api is None or not isinstance(connector, ConnectorSpec):
         return
-    path = _path(side.declaration, side, connector)
+    path = _path(side.of_api, side, connector)
     for limit in connector.http.limits if connector.http else ():
         if not limit.match or path.startswith(normal(escaped(limit.match))):
             yield Budget(limit.rate, *units.rate(limit.rate))
@@ -56,6 +55,8 @@ def _budgets(side: Side) -> Iterator[Budget]:
 
 def _path(stream: RestStream, side: Side, connector: ConnectorSpec) -> str:
     """The path that a stream is read at, as it is sent and as limits count it: with that of the API's URL before it."""
+    from syncline.kinds.request import METHODS
+
     path = next((found for name in METHODS if (found := getattr(stream, name))), "")
     base, integration = connector.http.url if connector.http else "", side.integration.spec
     if isinstance(integration, IntegrationSpec):
@@ -73,8 +74,8 @@ def requests_for(flow: Flow, records: int, counters: Mapping[str, int]) -> tuple
     Requests that reading so many records takes, and what that is known from: `declared` (the size of a page) or `state`
     (what runs of a week took). None where nothing is known of it.
     """
-    stream = flow.source.declaration
-    if not isinstance(stream, RestStream):
+    stream = flow.source.of_api
+    if stream is None:
         return None
     sizes = stream.page.size.values() if stream.page is not None else ()
     if sizes and not stream.read_for:

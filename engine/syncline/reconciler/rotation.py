@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from syncline.kinds.auth import AuthConfigSpec, Rotation
 from syncline.model import units
 from syncline.model.condition import ConditionType
 from syncline.model.diagnostic import Diagnostic, Severity
 
 if TYPE_CHECKING:
+    from syncline.kinds.auth import Rotation
     from syncline.manifests.desired import Desired
     from syncline.model.key import ObjectKey
     from syncline.model.manifest import Manifest
@@ -43,6 +43,8 @@ class Reminder(Struct, frozen=True):
 
 def rotation_of(manifest: Manifest) -> Rotation | None:
     """What an AuthConfig declares about its replacement."""
+    from syncline.kinds.auth import AuthConfigSpec
+
     return manifest.spec.root.rotation if isinstance(manifest.spec, AuthConfigSpec) else None
 
 
