@@ -119,6 +119,7 @@ EXPRESSIONS = {
     ("format_datetime", "end_datetime"): "cursor.format",
     ("day_delta", "end_datetime"): "a read ends now",
     ("day_delta", "start_datetime"): "cursor.start: -30d",
+    ("max", "start_datetime"): "cursor.startWithin: 30d",
     ("format_datetime", "start_datetime"): "cursor.formats",
     ("strftime", "start_datetime"): "cursor.formats",
     ("timestamp", "start_datetime"): "cursor.type: epoch",

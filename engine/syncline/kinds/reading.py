@@ -176,6 +176,13 @@ class Cursor(Spec):
             "how long before the first read it is: -30d, -12h."
         ),
     ] = None
+    start_within: Annotated[
+        GivenDuration | None,
+        Field(
+            description="How long before now the first read starts at most, however early `start` is: 30d, of an API "
+            "that refuses to be asked for older."
+        ),
+    ] = None
     into: Annotated[
         dict[str, Literal["start", "end"]],
         Field(description="Where the bounds go in the request: {query.from: start, query.to: end}."),

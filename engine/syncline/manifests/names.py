@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from syncline.kinds.carrying import VARIABLES as OF_MESSAGES
 from syncline.kinds.erase import ERASING
+from syncline.kinds.reading import TIMES
 from syncline.kinds.registering import REQUESTS
 from syncline.kinds.request import BODIES
 from syncline.kinds.rest_stream import scope_fields
@@ -22,6 +23,7 @@ from syncline.manifests.texts import names_in, needed_in, texts_in, texts_of
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
+    from syncline.kinds.reading import Cursor
     from syncline.kinds.request import Request
     from syncline.kinds.rest_stream import RestStream
     from syncline.kinds.write import Find, ReadBack, WriteBatch, WriteRequest
@@ -71,6 +73,7 @@ def check_names(spec: ConnectorSpec) -> Iterator[Problem]:
     alone = list(_alone(spec))
     for asked in alone:
         yield from _own(asked)
+    yield from _first(spec)
     kinds = [*_reading(spec), *(asked.kind for asked in alone)]
     for part in ("headers", "query") if spec.http is not None else ():
         for path, text in texts_in(getattr(spec.http, part), ("spec", "http", part)):
@@ -115,13 +118,41 @@ def _reading(spec: ConnectorSpec) -> Iterator[_Kind]:
     for name, stream in spec.streams.items():
         path: Path = ("spec", "streams", name)
         around = tuple(field.name for field in scope_fields(spec.streams, stream, (name,), grouped=True))
-        bounds = _BOUNDS if stream.cursor is not None else ()
+        bounds = _bounds(stream.cursor)
         if stream.job is None:
             yield _Kind(f"stream {name}", (*_ALWAYS, *around, *bounds, "page"), path)
         else:
             known = (*_ALWAYS, *around, "job")
             yield _Kind(f"job.create of stream {name}", (*known, *bounds), path)
             yield _Kind(f"job.poll of stream {name}", known, path)
+
+
+def _bounds(cursor: Cursor | None) -> tuple[str, ...]:
+    """What a stream knows of its bounds when it is read for the first time, its settings given."""
+    if cursor is None:
+        return ()
+    if cursor.windows is not None:
+        return _BOUNDS  # windows without a start are refused for themselves
+    start = cursor.start is not None or cursor.start_within is not None
+    end = cursor.marker is None and cursor.type in TIMES
+    return (*(("start", "cursor") if start else ()), *(("end",) if end else ()))
+
+
+def _first(spec: ConnectorSpec) -> Iterator[Problem]:
+    """A finding for each bound that a stream's own templates need and that its first read hasn't."""
+    for name, stream in spec.streams.items():
+        path: Path = ("spec", "streams", name)
+        known = _bounds(stream.cursor)
+        own = texts_of(stream, path) if stream.job is None else texts_of(stream.job.create, (*path, "job", "create"))
+        for at, text in own:
+            for lacking in sorted(needed_in(text).intersection(_BOUNDS).difference(known)):
+                more = ", or the cursor a `start`" if lacking != "end" else ""
+                yield Problem(
+                    "SYN339",
+                    at,
+                    f"the template {text[:80]!r} reads {lacking!r}, which the first read of stream {name} doesn't have",
+                    help=f"Give a default, {{{{ {lacking} | default('') }}}}{more}.",
+                )
 
 
 def _alone(spec: ConnectorSpec) -> Iterator[_Alone]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from syncline.kinds.base import camel
 from syncline.kinds.reading import MAX_COMBINATIONS, TIMES
 from syncline.kinds.rest_stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Names that requests of every stream may read.
 VARIABLES: Final = ("config", "page", "start", "end", "cursor", "now")
+
+
+#: Lengths of time in the declaration of a cursor.
+_SPANS: Final = ("window", "lookback", "start_within")
 
 
 def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Problem]:
@@ -56,9 +61,10 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
             "{query.NAME: start}",
         )
     if cursor.marker is not None:
-        for field in ("window", "lookback", "formats", "format", "start"):
+        for field in (*_SPANS, "formats", "format", "start"):
             if getattr(cursor, field):
-                yield Problem("SYN205", (*path, field), f"a marker is no time, so it has no {field!r}", at_key=True)
+                message = f"a marker is no time, so it has no {camel(field)!r}"
+                yield Problem("SYN205", (*path, camel(field)), message, at_key=True)
         if cursor.order != "any":
             yield Problem("SYN205", (*path, "order"), "records have no order by a marker", at_key=True)
     elif cursor.formats and cursor.type not in {"timestamp", "date"}:
@@ -70,12 +76,15 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
             at_key=True,
         )
     elif cursor.type not in TIMES and cursor.windows is None:
-        for field in ("window", "lookback"):
+        for field in _SPANS:
             if getattr(cursor, field):
-                message = f"a cursor of type {cursor.type} is no time, so it has no {field!r}"
-                yield Problem("SYN205", (*path, field), message, listed(sorted(TIMES)), at_key=True)
+                message = f"a cursor of type {cursor.type} is no time, so it has no {camel(field)!r}"
+                yield Problem("SYN205", (*path, camel(field)), message, listed(sorted(TIMES)), at_key=True)
     if cursor.windows is None:
         yield from _start(cursor, (*path, "start"))
+    if cursor.start_within and cursor.start is None and cursor.marker is None:
+        message = "there is no `start` that could be too early"
+        yield Problem("SYN205", (*path, "startWithin"), message, "start: -30d", at_key=True)
     if cursor.format in {"epoch", "epoch_ms"} and cursor.type != "timestamp":
         message = f"a cursor of type {cursor.type} isn't written as {cursor.format}"
         yield Problem("SYN205", (*path, "format"), message, "type: timestamp", at_key=True)

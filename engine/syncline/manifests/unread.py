@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from syncline.kinds.auth_details import HmacDetails
+from syncline.kinds.base import camel
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
@@ -39,10 +40,10 @@ def settings(
     read = [(path, name) for path, text in templates for name in sorted(paths_in(text)) if name.startswith(_CONFIG)]
     read += [(path, f"{_CONFIG}{name}") for path, text in conditions for name in sorted(settings_of(text))]
     for name, stream in spec.streams.items():
-        for part in ("start", "window", "lookback") if stream.cursor is not None else ():
+        for part in ("start", "start_within", "window", "lookback") if stream.cursor is not None else ():
             given = getattr(stream.cursor, part)
             if given is not None and given.startswith(_CONFIG):
-                read.append((("spec", "streams", name, "cursor", part), given))
+                read.append((("spec", "streams", name, "cursor", camel(part)), given))
     declared = spec.config.properties
     for path, text in read:
         name = text.removeprefix(_CONFIG).split(".")[0]

@@ -66,6 +66,33 @@ class TemplateError(ValueError):
         self.column = column
 
 
+class Plain(Struct, frozen=True):
+    """A template of nothing but text and named values, which most are: each part a text or the names to a value.
+
+    >>> Plain(("/sites/", ("config", "site")), quoted=True).render({"config": {"site": "a/b"}})
+    '/sites/a%2Fb'
+    """
+
+    parts: tuple[str | tuple[str, ...], ...]
+    quoted: bool
+
+    def render(self, variables: Mapping[str, Any]) -> str | None:
+        """The text; None where a value isn't a text or a whole number, or isn't there: that takes the whole engine."""
+        found: list[str] = []
+        for part in self.parts:
+            if isinstance(part, str):
+                found.append(part)
+                continue
+            value: Any = variables
+            for name in part:
+                value = value.get(name) if type(value) is dict else None
+            if type(value) is not str and type(value) is not int:
+                return None
+            found.append(quote(str(value), safe=":") if self.quoted else str(value))
+        text = "".join(found)
+        return text if len(text) <= MAX_OUTPUT else None
+
+
 class Template(Struct, frozen=True):
     """A compiled template. `names` are the variables it reads, such as {"config", "start"}, `paths` the dotted values.
 
@@ -84,11 +111,14 @@ class Template(Struct, frozen=True):
     paths: frozenset[str]
     needed: frozenset[str]
     _compiled: Any
+    _plain: Plain | None = None
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """The text with values filled in. Raises `Invalid` (SYN431) for one that isn't there."""
         if self._compiled is None:
             return self.text
+        if self._plain is not None and (text := self._plain.render(variables)) is not None:
+            return text
         from jinja2 import TemplateError as JinjaError
 
         try:
@@ -132,7 +162,28 @@ def compile_template(text: str, *, quoted: bool = False, whole: bool = False) ->
     except RecursionError as error:
         raise TemplateError("a template is nested too deeply", 1, 1) from error
     names = frozenset(n.name for n in tree.find_all(nodes.Name))
-    return Template(text, names, frozenset(_paths(tree)), frozenset(_needed(tree)), compiled)
+    plain = _plain(tree, quoted=quoted)
+    return Template(text, names, frozenset(_paths(tree)), frozenset(_needed(tree)), compiled, plain)
+
+
+def _plain(tree: nodes.Template, *, quoted: bool) -> Plain | None:
+    """What a template of text and named values is made of; None for any other."""
+    from jinja2 import nodes
+
+    parts: list[str | tuple[str, ...]] = []
+    for output in tree.body:
+        for node in output.nodes if isinstance(output, nodes.Output) else (output,):
+            if isinstance(node, nodes.TemplateData):
+                parts.append(node.data)
+                continue
+            names: tuple[str, ...] = ()
+            inner: nodes.Node = node
+            while isinstance(inner, nodes.Getattr):
+                names, inner = (inner.attr, *names), inner.node
+            if not isinstance(inner, nodes.Name):
+                return None
+            parts.append((inner.name, *names))
+    return Plain(tuple(parts), quoted)
 
 
 def _needed(tree: nodes.Node) -> Iterator[str]:

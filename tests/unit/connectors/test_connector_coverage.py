@@ -75,6 +75,7 @@ def found(folder: Path, **other: str) -> set[str]:
         {"SINCE": "config.country.replace('global', '')"},
         {"FILTER": "record.at >= now }}{% set at = stream_state.at or config.start %}{{ record.at > at or not at"},
         {"STRATEGY": "TokenBased"},
+        {"day_delta(-30)": "max(day_delta(-365), config.since) if config.since else day_delta(-365)"},
         {"ROUTER": '{$ref: "#/definitions/grandchild"}'},
     ],
 )

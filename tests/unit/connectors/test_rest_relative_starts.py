@@ -1,4 +1,4 @@
-"""A start that is so long before the first read: what is asked for, and that going on, and the next read, don't move it."""
+"""A start that is so long before the first read, or that long at most: what is asked for, and that going on, and the next read, don't move it."""
 
 from __future__ import annotations
 
@@ -60,6 +60,13 @@ def opened(text, api, clock=None, *, incremental=True, **parts):
         ("start: -12h, type: date", "2023-11-13"),
         ('start: -30d, formats: ["%d.%m.%Y", "%Y-%m-%dT%H:%M:%SZ"]', THEN),
         ("start: -30d, window: 60d, into: {query.from: start, query.to: end}", THEN),
+        ('start: "2020-01-01", startWithin: 30d', THEN),
+        ("start: -90d, startWithin: 30d", THEN),
+        ("start: config.unset, startWithin: 30d", THEN),
+        ("start: config.unset, startWithin: 30d, window: 60d, into: {query.from: start, query.to: end}", THEN),
+        ('start: "2020-01-01", startWithin: 30d, type: date', "2023-10-15"),
+        ("start: config.since, startWithin: 30d", "2023-11-07T22:13:20Z"),
+        ('start: "2023-11-01T08:00:00Z", startWithin: 30d', "2023-11-01T08:00:00Z"),
     ],
 )
 def test_the_first_read_starts_so_long_before_it(cursor, asked):
@@ -91,10 +98,32 @@ def test_older_records_are_left_out():
     assert [row["id"] for row in rows(read(opened(text, Api())))] == [2]
 
 
-def test_the_next_read_goes_on_at_the_cursor():
+RELATIVE = pytest.mark.parametrize("start", ["start: -30d", 'start: "2020-01-01", startWithin: 30d'])
+
+
+def test_windows_begin_with_the_first_edge_within():
+    """Of weeks from a day on, the first that begins within so many days is read first: their edges stay."""
+    asked: list[str] = []
+
+    def nothing(request):
+        asked.append(dict(parse_qsl(urlsplit(request.url).query))["from"])
+        return answer({"data": []})
+
+    cursor = 'type: date, start: "2023-01-01", startWithin: 29d, windows: {every: 1w, columns: {week: start}}'
+    read(
+        opened(
+            TEXT.replace("field: at, into: {query.from: start}, CURSOR", f"into: {{query.from: start}}, {cursor}"),
+            nothing,
+        )
+    )
+    assert asked == ["2023-10-22", "2023-10-29", "2023-11-05"]
+
+
+@RELATIVE
+def test_the_next_read_goes_on_at_the_cursor(start):
     """After a first read, it is the greatest cursor that counts, however late the next one comes."""
     api, clock = Api(), FakeClock()
-    text = TEXT.replace("CURSOR", "start: -30d")
+    text = TEXT.replace("CURSOR", start)
     position = read(opened(text, api, clock))[-1].position
     clock.time += 100 * 86_400
     api.asked.clear()
@@ -102,11 +131,12 @@ def test_the_next_read_goes_on_at_the_cursor():
     assert set(api.asked) == {"2023-11-02T00:00:00Z"}
 
 
+@RELATIVE
 @pytest.mark.parametrize("incremental", [True, False])
 @pytest.mark.parametrize("text", [TEXT, EACH], ids=["one", "partitions"])
-def test_going_on_doesn_t_move_it(text, incremental):
+def test_going_on_doesn_t_move_it(text, incremental, start):
     """From every position, a day later, the same start is asked for, by all partitions, and each record comes once."""
-    text = text.replace("CURSOR", "start: -30d")
+    text = text.replace("CURSOR", start)
     whole = read(opened(text, Api(), incremental=incremental))
     for kept in range(1, len(whole)):
         api, clock = Api(), FakeClock()
@@ -126,10 +156,12 @@ def test_going_on_doesn_t_move_it(text, incremental):
         ("type: integer, start: -30d", "SYN433"),
         ("start: -30x", "SYN433"),
         ("start: --30d", "SYN433"),
+        ('type: integer, start: "1", startWithin: 30d', "SYN433"),
+        ("start: config.unset, startWithin: config.since", "SYN433"),
     ],
 )
 def test_what_is_no_such_time_is_refused(cursor, code):
     """A number isn't so long before anything, and what is no duration is none with a sign either."""
     with pytest.raises(Invalid) as caught:
-        opened(TEXT.replace("CURSOR", cursor), Api())
+        opened(TEXT.replace("CURSOR", cursor), Api(), config={"since": "soon"})
     assert caught.value.code == code

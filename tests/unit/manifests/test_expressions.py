@@ -31,7 +31,7 @@ spec:
       fields: {add: {site: "{{ config.site }}", mail: who.mail}}
       errors: [{when: "body.again", do: retry, wait: body.after, message: "busy until {{ body.after }}"}]
       job:
-        create: {post: /exports, form: {since: "{{ start }}"}}
+        create: {post: /exports, form: {since: "{{ now }}"}}
         id: body.key
         poll: {get: "/exports/{{ job.id }}", done: "body.done", failed: body.failed, message: body.why}
         download: {url: body.urls}
@@ -96,9 +96,9 @@ def test_what_a_url_is_percent_encoded_for_is_no_finding(before: str, after: str
         ("who.mail", "who..mail", "SYN253", "api.yaml:18:55"),
         ("wait: body.after", "wait: body.", "SYN253", "api.yaml:19:54"),
         ("{{ body.after }}", "{{ body.after() }}", "SYN430", "api.yaml:19:75"),
-        ("{{ start }}", "{{ start | nope }}", "SYN430", "api.yaml:21:48"),
-        ("{{ start }}", "{{ now | minus('7 days') }}", "SYN430", "api.yaml:21:48"),
-        ("{{ start }}", "{{ now | date('%Q') }}", "SYN430", "api.yaml:21:48"),
+        ("{{ now }}", "{{ start | nope }}", "SYN430", "api.yaml:21:48"),
+        ("{{ now }}", "{{ now | minus('7 days') }}", "SYN430", "api.yaml:21:48"),
+        ("{{ now }}", "{{ now | date('%Q') }}", "SYN430", "api.yaml:21:48"),
         ("id: body.key", "id: body.", "SYN253", "api.yaml:22:13"),
         ("body.done", "body..done", "SYN253", "api.yaml:23:52"),
         ("body.urls", "body..urls", "SYN253", "api.yaml:24:25"),

@@ -59,6 +59,7 @@ def test_what_is_there():
         ({"START": "config.sinze"}, (13, "config.since")),
         ({"START": "config.since, window: config.sinze"}, (13, "config.since")),
         ({"START": "config.since, lookback: config.cite"}, (13, "config.site")),
+        ({"START": "config.since, startWithin: config.cite"}, (13, "config.site")),
         ({"FILTER": "config('sites')"}, (15, "config.site")),
         ({"FILTER": "contains(split(config('sinze')), at)"}, (15, "config.since")),
         ({"AUTH": '{type: hmac, canonical: "{{ config.sites }}"}'}, (6, "config.site")),

@@ -124,3 +124,49 @@ def test_urls_that_are_none(url):
     """Control characters, other alphabets and other schemes are no URLs to ask."""
     with pytest.raises(Invalid):
         checked_url(url)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-A": "1\r\nX-B: 2"},
+        {"X-A": "1\nGET /other HTTP/1.1"},
+        {"X-A": "1\r"},
+        {"X-A": "\x00"},
+        {"X-A": "\N{EURO SIGN}"},
+        {"X-A\r\nX-B": "1"},
+        {"X A": "1"},
+        {"X:A": "1"},
+        {"": "1"},
+    ],
+)
+def test_nothing_in_a_header_begins_another(headers):
+    """What would be another header, another request or nothing that HTTP has isn't sent."""
+    with api_server(lambda _: Reply({})) as api:
+        transport = HttpTransport(SystemClock(), 1 << 20, egress=LOCAL)
+        with pytest.raises(ValueError, match="can't carry"):
+            transport.send(Request("GET", f"{api.url}/a", headers), 30.0)
+        transport.close()
+    assert api.asked == []
+
+
+def test_a_request_says_where_it_goes_and_how_long_it_is():
+    """Host has the port that isn't the scheme's own, and what may have a body says its length, which 0 is too."""
+    with api_server(lambda _: Reply({})) as api:
+        transport = HttpTransport(SystemClock(), 1 << 20, egress=LOCAL)
+        for request in (
+            Request("GET", f"{api.url}/a?b=c"),
+            Request("POST", f"{api.url}/a"),
+            Request("POST", f"{api.url}/a", {"host": "other.example"}, b"ab"),
+            Request("PUT", f"{api.url}/a", {}, b"x" * 200_000),
+        ):
+            transport.send(request, 30.0)
+        transport.close()
+    place = api.url.removeprefix("http://")
+    told = [(a.method, a.headers["host"], a.headers.get("content-length"), len(a.body)) for a in api.asked]
+    assert told == [
+        ("GET", place, None, 0),
+        ("POST", place, "0", 0),
+        ("POST", "other.example", "2", 2),
+        ("PUT", place, "200000", 200_000),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.model.errors import Invalid
 from syncline.sdk.template import FILTERS, MAX_OUTPUT, Group, TemplateError, compile_template, compile_value
@@ -241,3 +242,24 @@ def test_what_has_to_be_there_is_known(text, needed):
                 template.render(without)
         else:
             template.render(without)
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+@pytest.mark.parametrize(
+    "value", ["ä/b:c?", "", "{{ x }}", 0, -5, 2**70, True, False, None, 1.5, [1], {"a": 1}, Group(["b"])]
+)
+def test_what_is_plain_says_what_the_engine_says(value, quoted):
+    """A template of nothing but text and values is filled in without the engine, and comes out the same."""
+    text = "/of/{{ parent.id }}/{{ now }}\n"
+    variables = {"parent": {"id": value}, "now": "2026-01-01"}
+    template = compile_template(text, quoted=quoted)
+    assert template._plain is not None
+    assert _told(template, variables) == _told(replace(template, _plain=None), variables)
+    assert _told(template, {"parent": {}}) == _told(replace(template, _plain=None), {"parent": {}})
+
+
+def _told(template, variables):
+    try:
+        return template.render(variables)
+    except Invalid as error:
+        return str(error)

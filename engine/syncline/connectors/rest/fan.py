@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,28 @@ MAX_WAITING = 32 * 1024 * 1024
 _CLOSE = 2.0
 
 
+class Slots:
+    """Lets so many threads at a time into what a `with` of it does. Tokens in a queue, as a semaphore is slow Python.
+
+    >>> with Slots(2):
+    ...     "in"
+    'in'
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._free.put(None)
+
+
 class Fan:
     """Runs passes in `width` threads. With a width of 1 there are none: each pass runs when its pages are taken."""
 
@@ -27,7 +50,9 @@ class Fan:
         self.width = width
         self._waiting = waiting
         self._held = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._stuck = 0  # threads that wait for room
         self._closed = False
         self._todo: SimpleQueue[_Threaded | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -45,7 +70,7 @@ class Fan:
 
     def close(self) -> None:
         """Ends what runs, without waiting long for requests that are under way."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
         for _ in self._threads:
@@ -65,22 +90,32 @@ class Fan:
                 running.got.put(error)
 
     def _may_go_on(self, running: _Threaded, size: int) -> bool:
-        with self._changed:
+        with self._lock:
             self._held += size
-            self._changed.wait_for(lambda: self._closed or running.first or self._held < self._waiting)
+            while self._held >= self._waiting and not (self._closed or running.first):
+                self._stuck += 1
+                self._changed.wait()
+                self._stuck -= 1
             return not self._closed
 
     def _taken(self, running: _Threaded) -> Iterator[PageRead]:
-        with self._changed:
+        with self._lock:
             running.first = True
-            self._changed.notify_all()
+            self._moved()
         while (found := running.got.get()) is not None:
             if isinstance(found, BaseException):
                 raise found
-            with self._changed:
+            with self._lock:
                 self._held -= found.size
-                self._changed.notify_all()
+                self._moved()
             yield found
+            if found.last:
+                return  # what says that nothing follows isn't waited for
+
+    def _moved(self) -> None:
+        """Wakes who waits for room; mostly nobody does."""
+        if self._stuck:
+            self._changed.notify_all()
 
 
 class _Threaded:

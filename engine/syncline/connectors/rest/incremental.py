@@ -43,9 +43,9 @@ Found = tuple[str | None, Key | None]
 class Cursor(Struct, frozen=True):
     """A cursor's declaration, compiled. `path` are the names that lead to its field; times are in seconds.
 
-    `back`: how long before the first read it starts, where `start` says that. `token`: where answers give a token
-    instead, and then there is no path. `descending`: records come newest first.
-    `windows`: of a calendar, of which records carry no sign; there is no path then either.
+    `back`: how long before the first read it starts, where `start` says that; `within`: at most. `token`: where answers
+    give a token instead, and then there is no path. `descending`: records come newest first. `windows`: of a calendar,
+    of which records carry no sign; there is no path then either.
     """
 
     kind: CursorKind
@@ -59,6 +59,12 @@ class Cursor(Struct, frozen=True):
     descending: bool = False
     windows: Windows | None = None
     back: float | None = None
+    within: float | None = None
+
+    @property
+    def relative(self) -> bool:
+        """Whether when the first read begins decides where it starts."""
+        return self.back is not None or self.within is not None
 
     @classmethod
     def compile(cls, spec: CursorSpec, config: dict[str, Any], names: frozenset[str]) -> Cursor:
@@ -69,8 +75,11 @@ class Cursor(Struct, frozen=True):
         if start is not None and start.startswith("config."):
             found = config.get(start.removeprefix("config."))
             start = None if found is None or found == "" else str(found)
+        within = _length("startWithin", spec.start_within, config)
+        if within is not None and (spec.marker is not None or spec.type not in TIMES):
+            raise Invalid("cursor.startWithin is about a cursor that is a time", code="SYN433")
         if spec.windows is not None:
-            return cls._of_windows(spec, spec.windows, start)
+            return cls._of_windows(spec, spec.windows, start, within)
         kind = CursorKind("string" if spec.marker else spec.type, spec.format, spec.formats)
         back = units.before_now(start) if start is not None and spec.type in TIMES else None
         if back is not None:
@@ -81,7 +90,7 @@ class Cursor(Struct, frozen=True):
             except ValueError as error:
                 raise Invalid(f"cursor.start: {start[:80]!a} is no {spec.type}", code="SYN433") from error
         window = _length("window", spec.window, config)
-        if window is not None and start is None and back is None:
+        if window is not None and start is None and back is None and within is None:
             raise Invalid("cursor.window needs cursor.start, where the first window begins", code="SYN433")
         if window == 0:
             raise Invalid("cursor.window has no length, so that no end would be reached", code="SYN433")
@@ -96,15 +105,17 @@ class Cursor(Struct, frozen=True):
             token=compile_telling(spec.marker),
             descending=spec.order == "descending",
             back=back,
+            within=within,
         )
 
     @classmethod
-    def _of_windows(cls, spec: CursorSpec, declared: DateWindows, start: str | None) -> Cursor:
+    def _of_windows(cls, spec: CursorSpec, declared: DateWindows, start: str | None, within: float | None) -> Cursor:
         try:
             windows = Windows.compile(spec, declared, start)
         except ValueError as error:
             raise Invalid(f"cursor.start: {start or '':.80} is no {spec.type}", code="SYN574") from error
-        return cls(windows.kind, (), start, dict(spec.into), None, 0.0, bounded=True, windows=windows)
+        into: dict[str, str] = dict(spec.into)
+        return cls(windows.kind, (), start, into, None, 0.0, bounded=True, windows=windows, within=within)
 
 
 @dataclass(slots=True)
@@ -343,7 +354,7 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
     """Sets the bounds of a new pass."""
     kind = cursor.kind
     if cursor.windows is not None:
-        _bound_windows(progress, cursor.windows, now)
+        _bound_windows(progress, cursor, cursor.windows, now)
         return
     progress.low = progress.base if progress.base is not None else _start(cursor, now)
     progress.high = progress.until = None
@@ -358,15 +369,27 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
 
 def _start(cursor: Cursor, now: float) -> str | None:
     """Where the first read starts that begins at a Unix time."""
-    if cursor.back is None:
-        return cursor.start
-    return _text(cursor.kind, cursor.kind.shift(cursor.kind.of_time(now), -cursor.back))
+    kind = cursor.kind
+    start = cursor.start if cursor.back is None else _text(kind, _before(kind, now, cursor.back))
+    if cursor.within is None:
+        return start
+    earliest = _before(kind, now, cursor.within)
+    return _text(kind, earliest) if start is None or _less(kind.key(start), earliest) else start
 
 
-def _bound_windows(progress: Progress, windows: Windows, now: float) -> None:
+def _before(kind: CursorKind, now: float, seconds: float) -> Key:
+    """So long before a Unix time."""
+    return kind.shift(kind.of_time(now), -seconds)
+
+
+def _bound_windows(progress: Progress, cursor: Cursor, windows: Windows, now: float) -> None:
     """Sets the bounds of a new pass over windows, which has ended at once where none is complete."""
     base = None if progress.base is None else windows.kind.key(progress.base)
     low = windows.first(base if isinstance(base, int) else None)
+    if base is None and cursor.within is not None:
+        earliest = _before(windows.kind, now, cursor.within)
+        while _less(low, earliest):  # edges stay where they are
+            low = windows.after(low)
     until = windows.last(low, now)
     progress.low, progress.high = _text(windows.kind, low), _text(windows.kind, windows.after(low))
     progress.until = _text(windows.kind, until)

@@ -46,6 +46,7 @@ class Partition(Struct, frozen=True):
 
 #: Parents of a group that messages name.
 _SHOWN = 3
+_encode = json.JSONEncoder(sort_keys=True, default=str, separators=(",", ":")).encode
 #: What a stream is read for that is read for nothing in particular.
 WHOLE = Partition()
 
@@ -230,5 +231,5 @@ def _comparable(fields: Sequence[Field], record: Mapping[str, Any]) -> dict[str,
 
 
 def _key(parent: str, name: str, values: Sequence[Any]) -> str:
-    text = json.dumps([parent, name, list(values)], sort_keys=True, default=str, separators=(",", ":"))
+    text = _encode([parent, name, list(values)])
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]

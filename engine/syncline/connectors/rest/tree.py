@@ -246,7 +246,7 @@ class Each(Struct, frozen=True):
 
     def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
         front = Front.of(position, len(self.members), incremental=incremental, now=self.use.now())
-        front.timed = self.listing.cursor is not None and self.listing.cursor.back is not None
+        front.timed = self.listing.cursor is not None and self.listing.cursor.relative
         if front.done:
             return
         with closing(self._ahead(replace(front), front)) as items:
@@ -377,7 +377,7 @@ class Each(Struct, frozen=True):
         pass, and stays what it was when that goes on.
         """
         cursor = self.listing.cursor
-        if cursor is None or cursor.back is None:
+        if cursor is None or not cursor.relative:
             return None
         return self.listing.begin(None, incremental=front.incremental, now=front.cursors.began).position()
 

@@ -108,6 +108,15 @@ CODES: tuple[Code, ...] = (
         good="http: {query: {since: \"{{ start | default('') }}\"}}",
     ),
     Code(
+        "SYN339",
+        "bound that the first read doesn't have",
+        "A template of a stream's request reads `start`, `cursor` or `end`, and nothing says what it is when the "
+        "stream is read for the first time: its cursor has no `start`, or is no time that could end now. Runs fail.",
+        "Give the template a default, or the cursor a `start`.",
+        bad='get: /items\nquery: {since: "{{ start }}"}\ncursor: {field: updated_at}',
+        good='get: /items\nquery: {since: "{{ start }}"}\ncursor: {field: updated_at, start: "2020-01-01"}',
+    ),
+    Code(
         "SYN422",
         "cursor of the next page is no text",
         "What `page.cursor` or `page.next` finds in the answer is an object, a list or a truth value.",

@@ -40,13 +40,13 @@ def read_response(answer: http.client.HTTPResponse, max_body: int, *, unpack: bo
     length = answer.length
     if length is not None and length > max_body:
         raise too_large(max_body)
-    encoding = ((unpack and answer.getheader("Content-Encoding")) or "identity").lower()
+    headers: dict[str, str] = {}
+    for field, value in answer.getheaders():
+        name = field.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    encoding = ((unpack and headers.get("content-encoding")) or "identity").lower()
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise TransportError(f"unknown Content-Encoding {encoding[:40]!a}", "connection", permanent=True)
-    headers: dict[str, str] = {}
-    for name, value in answer.getheaders():
-        known = headers.get(name.lower())
-        headers[name.lower()] = value if known is None else f"{known}, {value}"
     part = bytearray()
     try:
         if encoding == "identity" and length is not None:

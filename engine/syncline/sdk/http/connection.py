@@ -1,20 +1,20 @@
-"""One persistent HTTP/1.1 connection: the standard library's, with one deadline for all of an exchange.
+"""One persistent HTTP/1.1 connection over an open socket, with one deadline for all of an exchange.
 
-However slowly an answer trickles, each receive gets only the time that is left. It never connects by itself: its socket
-was opened to an address that had been checked.
+Requests are written here, and answers are read by the standard library. However slowly an answer trickles, each receive
+gets only the time that is left.
 """
 
 from __future__ import annotations
 
-import http.client
 import io
+import re
 import select
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
 
 from syncline.sdk.http.body import read_response
 from syncline.sdk.http.head import HeadedResponse
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from syncline.sdk.clock import Clock
+
+#: The head of a request, one line each: no value of it may begin another.
+_HEAD: Final = re.compile(r"[!-~]+ [!-~]+ HTTP/1\.1(?:\n[!#-'*+.0-9A-Z^-z|~-]+: [\t -~\x80-\xff]*)*")
+#: Methods whose requests say that they have no body.
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+#: Bodies of so many bytes go out together with their head.
+_TOGETHER: Final = 64 * 1024
 
 
 class Connection:
@@ -54,11 +61,8 @@ class Connection:
         self._deadline = 0.0
         self._unpacks = True
         self._sock = sock
-        self._raw = http.client.HTTPConnection(origin.host, origin.port)
-        self._raw.default_port = 443 if origin.scheme == "https" else 80
-        self._raw.auto_open = 0  # a connection that it opened by itself would be to an unchecked address
-        self._raw.sock = sock
-        self._raw.response_class = self._response  # type: ignore[assignment]  # a factory will do
+        self._method = ""
+        self._host = urlsplit(prefix).netloc or _host_of(origin)
         self.reusable = True
         self.idle_since = 0.0
 
@@ -66,11 +70,16 @@ class Connection:
         """Sends a request; the answer is to be complete by `deadline` (monotonic)."""
         self._deadline = deadline
         self._unpacks = not request.raw
-        self._sock.settimeout(self._remaining())
+        self._method = request.method
         target = self._prefix + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"Accept-Encoding": "gzip", **request.headers, **self._more}
+        head = self._head(request, target, {"Accept-Encoding": "gzip", **request.headers, **self._more})
         try:
-            self._raw.request(request.method, target, body=request.body or None, headers=headers)
+            _allow(self._sock, self._remaining())
+            if len(request.body) <= _TOGETHER:
+                self._sock.sendall(head + request.body)
+            else:
+                self._sock.sendall(head)
+                self._sock.sendall(request.body)
         except BaseException:
             self.reusable = False
             raise
@@ -82,12 +91,13 @@ class Connection:
     def receive(self, max_body: int) -> Response:
         """The whole answer to what was put."""
         self.reusable = False
-        answer = self._raw.getresponse()
+        # It only wants something that has makefile().
+        answer = HeadedResponse(Deadlined(self._sock, self._remaining), method=self._method)  # type: ignore[arg-type]
         try:
+            answer.begin()
             response = read_response(answer, max_body, unpack=self._unpacks)
-        except BaseException:
-            answer.close()  # it holds the socket open
-            raise
+        finally:
+            answer.close()
         self.reusable = not answer.will_close
         return response
 
@@ -108,16 +118,44 @@ class Connection:
     def close(self) -> None:
         """Closes the socket."""
         self.reusable = False
-        self._raw.close()
+        self._sock.close()
 
-    def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return HeadedResponse(Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]  # it has makefile()
+    def _head(self, request: Request, target: str, headers: Mapping[str, str]) -> bytes:
+        """What is sent before the body. `ValueError` for what would be no head, or more than one."""
+        names = {name.lower() for name in headers}
+        lines = [f"{request.method} {target} HTTP/1.1"]
+        if "host" not in names:
+            lines.append(f"Host: {self._host}")
+        sized = request.body or request.method in _WITH_BODY
+        if sized and "content-length" not in names and "transfer-encoding" not in names:
+            lines.append(f"Content-Length: {len(request.body)}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "\n".join(lines)
+        if _HEAD.fullmatch(head) is None or head.count("\n") != len(lines) - 1:
+            msg = f"{request.method} would be sent with a path or header that HTTP can't carry"
+            raise ValueError(msg)
+        return (head.replace("\n", "\r\n") + "\r\n\r\n").encode("latin-1")
 
     def _remaining(self) -> float:
         left = self._deadline - self._clock.monotonic()
         if left <= 0:
             raise TimeoutError
         return left
+
+
+def _host_of(origin: Origin) -> str:
+    """An origin's host as the header Host has it: with its port, unless that is the scheme's own."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return host if origin.port == (443 if origin.scheme == "https" else 80) else f"{host}:{origin.port}"
+
+
+def _allow(sock: socket.socket | NestedTls, seconds: float) -> None:
+    """Gives an operation of a socket so long, to within a hundredth: it is a system call, and most requests of a
+    connection are given the same.
+    """
+    given = sock.gettimeout()
+    if given is None or abs(given - seconds) > seconds / 100:
+        sock.settimeout(seconds)
 
 
 class Deadlined(io.RawIOBase):
@@ -128,8 +166,6 @@ class Deadlined(io.RawIOBase):
 
     def __init__(self, sock: socket.socket | NestedTls, remaining: Callable[[], float]) -> None:
         self._sock = sock
-        # Holds the socket open while a response is read whose connection is to be closed after it.
-        self._raw = sock.makefile("rb", buffering=0)
         self._remaining = remaining
 
     def makefile(self, *_: object) -> io.BufferedReader:
@@ -142,10 +178,5 @@ class Deadlined(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         """Receives what there is."""
-        self._sock.settimeout(self._remaining())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        """Closes the file; the socket stays open."""
-        self._raw.close()
-        super().close()
+        _allow(self._sock, self._remaining())
+        return self._sock.recv_into(buffer)

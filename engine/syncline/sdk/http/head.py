@@ -44,7 +44,8 @@ class HeadedResponse(http.client.HTTPResponse):
 
     def begin(self, **bounds: Any) -> None:
         """Reads the head. Raises as `HTTPResponse.begin` does."""
-        if self.headers is not None or self._method == "HEAD" or not self._plain():
+        bodiless = self._method == "HEAD"  # type: ignore[attr-defined]  # of the standard library
+        if self._fields is None and (bodiless or not self._plain()):
             super().begin(**bounds)
 
     def _plain(self) -> bool:
@@ -52,12 +53,11 @@ class HeadedResponse(http.client.HTTPResponse):
         found = _HEAD.match(self.fp.peek(), 0, _LONGEST)
         if found is None or (status := int(found[1])) in _BODILESS:
             return False
-        headers, fields = http.client.HTTPMessage(), list[tuple[str, str]]()
+        fields = list[tuple[str, str]]()
         framing: dict[str, str] = {}
         for line in found[3].decode("latin-1").split("\r\n")[:-1]:
             name, _, text = line.partition(":")
             value = text.strip("\t ")
-            headers.set_raw(name, value)
             fields.append((name, value))
             lower = name.lower()
             if lower in _FRAMING:
@@ -70,7 +70,6 @@ class HeadedResponse(http.client.HTTPResponse):
             return False
         self.fp.read(found.end())
         self.version, self.status, self.reason = 11, status, found[2].decode().strip()
-        self.code, self.headers, self.msg = status, headers, headers
-        self._fields = fields
+        self.code, self._fields = status, fields
         self.chunked, self.will_close, self.length = False, False, int(length)
         return True

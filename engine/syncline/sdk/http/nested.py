@@ -6,7 +6,6 @@ The standard library secures a descriptor, and here there is none for the inner 
 
 from __future__ import annotations
 
-import io
 import socket
 import ssl
 import time
@@ -33,8 +32,6 @@ class NestedTls:
         self._came, self._going = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._inner = context.wrap_bio(self._came, self._going, server_hostname=host)
         self._timeout: float | None = None
-        self._files = 0
-        self._closed = False
 
     @classmethod
     def handshaken(cls, outer: ssl.SSLSocket, context: ssl.SSLContext, host: str, timeout: float) -> NestedTls:
@@ -62,6 +59,10 @@ class NestedTls:
         """The seconds that each operation may take in all."""
         self._timeout = timeout
 
+    def gettimeout(self) -> float | None:
+        """The seconds that each operation may take in all; None: any."""
+        return self._timeout
+
     def sendall(self, data: ReadableBuffer) -> None:
         """Sends everything."""
         deadline = self._deadline()
@@ -85,12 +86,6 @@ class NestedTls:
             except ssl.SSLEOFError:
                 return 0  # as a socket tells it
 
-    def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.RawIOBase:
-        """What it receives, as an unbuffered file, which holds the connection open until it is closed itself."""
-        del mode, buffering
-        self._files += 1
-        return _Received(self)
-
     def fileno(self) -> int:
         """The descriptor of the connection to the proxy."""
         return self.outer.fileno()
@@ -100,16 +95,8 @@ class NestedTls:
         self.outer.setsockopt(level, name, value)
 
     def close(self) -> None:
-        """Closes the connection to the proxy, once no file holds it open."""
-        self._closed = True
-        if not self._files:
-            self.outer.close()
-
-    def release(self) -> None:
-        """A file of it was closed."""
-        self._files -= 1
-        if self._closed:
-            self.close()
+        """Closes the connection to the proxy."""
+        self.outer.close()
 
     # --- what the inner connection turned out to be
 
@@ -149,24 +136,6 @@ class NestedTls:
         else:
             self._came.write_eof()
         return len(data)
-
-
-class _Received(io.RawIOBase):
-    """What a nested connection receives."""
-
-    def __init__(self, of: NestedTls) -> None:
-        self._of = of
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        return self._of.recv_into(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._of.release()
-        super().close()
 
 
 def beneath(sock: socket.socket | NestedTls) -> socket.socket:
