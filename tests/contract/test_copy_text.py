@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from syncline.connectors.sql.copy_text import copy_text
+from syncline.connectors.sql import copy_text
+from syncline.connectors.sql.copy_text import CopyText
 from tests.contract.sql_places import postgres_place, schema_of, target_of
 
 if TYPE_CHECKING:
@@ -59,4 +60,27 @@ def test_any_text_comes_back(postgres_url, tmp_path, odd):
 def test_rows_that_need_no_escape_have_none():
     """They are written once: nulls are the only backslashes."""
     frame = pl.DataFrame({"id": [1, 2], "name": ["Ada, L.", None]})
-    assert copy_text(frame) == b"1\tAda, L.\n2\t\\N\n"
+    assert CopyText().rows(frame) == b"1\tAda, L.\n2\t\\N\n"
+
+
+def test_what_is_escaped_once_is_escaped_ahead(monkeypatch):
+    """Batches of a column that has something to escape are written once each, but for the first, and come out the same
+    whatever came before.
+    """
+    first = pl.DataFrame({"id": [1, 2], "flags": ['["a\\"b"]', None], "note": ["x", "y"]})
+    values = ODD[:-1]  # control characters have a batch looked at once more, as they might be tabs
+    odd = pl.DataFrame({"id": range(len(values)), "flags": values, "note": ["plain"] * len(values)})
+    other = pl.DataFrame({"id": range(len(values)), "flags": ["[]"] * len(values), "note": values})
+    text, written = CopyText(), []
+    lines = copy_text._lines
+
+    def counted(frame):
+        written.append(frame)
+        return lines(frame)
+
+    monkeypatch.setattr(copy_text, "_lines", counted)
+    for frame, times in ((first, 2), (first, 1), (odd, 1), (other, 2), (other, 1), (odd, 1)):
+        written.clear()
+        found = text.rows(frame)
+        assert len(written) == times
+        assert found == CopyText().rows(frame)

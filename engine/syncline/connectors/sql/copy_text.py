@@ -11,28 +11,50 @@ if TYPE_CHECKING:
 #: What would end a value or a line, or begin what is written with a backslash; and the backslash itself.
 _ESCAPED = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
+#: The same, as a pattern.
+_SPECIAL = r"[\\\t\n\r]"
+
 _BACKSLASH = ord("\\")
 
 #: The highest of the others.
 _HIGHEST = ord("\r")
 
 
-def copy_text(frame: pl.DataFrame) -> bytes:
-    r"""Rows of a frame, as UTF-8. Times come with a Z, which columns without zone ignore; bytes in hexadecimal.
+class CopyText:
+    r"""Writes rows of a table, batch after batch. What had to be escaped in one batch is escaped ahead in the next.
 
     >>> import polars as pl
-    >>> copy_text(pl.DataFrame({"id": [1, 2], "name": ["Ada\tL.", None]}))
+    >>> CopyText().rows(pl.DataFrame({"id": [1, 2], "name": ["Ada\tL.", None]}))
     b'1\tAda\\tL.\n2\t\\N\n'
     """
+
+    def __init__(self) -> None:
+        self._escaped: frozenset[str] = frozenset()
+
+    def rows(self, frame: pl.DataFrame) -> bytes:
+        """Rows of a frame, as UTF-8. Times come with a Z, which columns without zone ignore; bytes in hexadecimal."""
+        import polars as pl
+
+        if binary := [name for name, dtype in frame.schema.items() if dtype == pl.Binary]:
+            frame = frame.with_columns((pl.lit("\\x") + pl.col(name).bin.encode("hex")).alias(name) for name in binary)
+        texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+        known = [name for name in texts if name in self._escaped]
+        ready = _escape(frame, known)
+        rows = _lines(ready)
+        if _plain(rows, ready, known):
+            return rows
+        found = frame.select(pl.col(texts).str.contains(_SPECIAL).any()).row(0, named=True)
+        special = [name for name, there in found.items() if there]
+        self._escaped |= frozenset(special)
+        return _lines(_escape(frame, special))
+
+
+def _escape(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     import polars as pl
 
-    if binary := [name for name, dtype in frame.schema.items() if dtype == pl.Binary]:
-        frame = frame.with_columns((pl.lit("\\x") + pl.col(name).bin.encode("hex")).alias(name) for name in binary)
-    rows = _lines(frame)
-    if _plain(rows, frame):
-        return rows
-    texts = pl.col([name for name, dtype in frame.schema.items() if dtype == pl.String])
-    return _lines(frame.with_columns(texts.str.replace_many(list(_ESCAPED), list(_ESCAPED.values()))))
+    if not names:
+        return frame
+    return frame.with_columns(pl.col(names).str.replace_many(list(_ESCAPED), list(_ESCAPED.values())))
 
 
 def _lines(frame: pl.DataFrame) -> bytes:
@@ -48,12 +70,13 @@ def _lines(frame: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def _plain(rows: bytes, frame: pl.DataFrame) -> bool:
-    """Whether nothing in a value is to be escaped: then there are as many tabs and ends of lines, and backslashes, as
-    separate values and stand for null. Counting them costs a tenth of looking at each value before.
+def _plain(rows: bytes, frame: pl.DataFrame, escaped: list[str]) -> bool:
+    """Whether nothing else in a value is to be escaped: then there are as many tabs and ends of lines, and backslashes,
+    as separate values, stand for null and are in escaped ones. Counting them costs a tenth of looking at each value.
     """
     from syncline.sdk.csv_records import bytes_of
 
     found = bytes_of(rows)
     nulls = sum(column.null_count() for column in frame.iter_columns())
-    return (found <= _HIGHEST).sum() == frame.height * frame.width and (found == _BACKSLASH).sum() == nulls
+    inside = sum(frame[name].str.count_matches("\\", literal=True).sum() for name in escaped)
+    return (found <= _HIGHEST).sum() == frame.height * frame.width and (found == _BACKSLASH).sum() == nulls + inside

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
-from syncline.connectors.sql.copy_text import copy_text
+from syncline.connectors.sql.copy_text import CopyText
 from syncline.connectors.sql.limits import Limit, Limits, beyond
 from syncline.connectors.sql.names import RESERVED, columns, matching, on_conflict, quoted
 from syncline.connectors.sql.postgresql_errors import about_rows, translated
@@ -104,6 +104,7 @@ class PostgresDatabase:
         self._keep = keep
         self._making: list[str] = []
         self._straight = straight or Straight()
+        self._text = CopyText()
         self._keep_as = identity_of(settings)
         self._session = (keep and kept(keep, self._keep_as)) or Session(connect(settings))
         self._connection = self._session.connection
@@ -237,7 +238,7 @@ class PostgresDatabase:
         """Rows as COPY's text."""
         digest, parts = hashlib.sha256(), []
         for rows in frame.iter_slices(_PART_ROWS):
-            part = copy_text(rows)
+            part = self._text.rows(rows)
             if b"\0" in part:
                 raise _nul(rows, schema)
             digest.update(part)
