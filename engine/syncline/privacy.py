@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from syncline.model.suppression import Suppression
     from syncline.settings import Settings
 
-#: Runs that are looked through for those of retired flows.
+#: Runs that are looked through for those of a tenant.
 _RUNS: Final = 1_000_000
 
 
@@ -173,8 +173,8 @@ def verify(data: bytes, key: str) -> dict[str, Any]:
 
 def _something(settings: Settings, tenant: str, subject: Subject) -> None:
     """
-    `Invalid` (SYN842) where no applied flow of a tenant tells such persons, and none that is retired has run: then
-    nothing is made to look for one.
+    `Invalid` (SYN842) where no applied flow of a tenant tells such persons, and none of it has run that may have told
+    them once: then nothing is made to look for one.
     """
     from syncline.executor.applied import read_applied
     from syncline.executor.subjects import nobody_told, places_of
@@ -182,9 +182,8 @@ def _something(settings: Settings, tenant: str, subject: Subject) -> None:
 
     with closing(open_reader(settings.state_url)) as reader:
         applied = read_applied(reader)
-        if not places_of(applied, tenant, subject.kind) and not any(
-            run.key.tenant == tenant and run.key not in applied.flows for run in reader.runs(None, _RUNS)
-        ):
+        told = places_of(applied, tenant, subject.kind)
+        if not told and all(run.key.tenant != tenant for run in reader.runs(None, _RUNS)):
             raise nobody_told(applied, tenant, subject.kind)
 
 

@@ -268,7 +268,7 @@ class TestSqlite:
         """A file where the folder should be needs a person."""
         (file.instance.root / "data").write_text("")
         with pytest.raises(Stalled) as caught:
-            file.open()
+            file.open().open(target_of(ORDERS))
 
         assert caught.value.code == "SYN482"
 
@@ -303,7 +303,9 @@ class TestSqlite:
 
     def test_what_a_committed_write_survives(self, file: Place):
         """The log is written ahead and synchronised at each commit, so that a loss of power takes nothing of it."""
-        database: Any = file.open()._database
+        destination = file.open()
+        destination.open(target_of(ORDERS))
+        database: Any = destination._database
 
         assert database.execute("PRAGMA journal_mode") == [("wal",)]
         assert database.execute("PRAGMA synchronous") == [(2,)]

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
+from sqlalchemy import update
 
 from syncline.model.retired_flow import RetiredFlow
+from syncline.state.tables import retired_flows as table
 from tests.contract.state_places import ORDERS
 
-ONE = RetiredFlow(ORDERS, "2026-11-25T18:00:00Z", ('{"a":"ä"}', '{"b":1}'))
+ONE = RetiredFlow(ORDERS, "2026-11-25T18:00:00Z", ('{"a":"ä"}', '{"b":1}'), "2026-11-25T19:00:00Z")
 
 
 def test_the_first_that_is_kept_of_an_applied_flow_stays(where):
-    """An apply that is made again changes nothing; a flow that was applied since is another one."""
+    """An apply that is made again changes nothing but that rows were written since; a flow of its name is another one."""
     kept = where.store().retired_flows()
-    assert kept.of(ORDERS) is None
-    kept.keep([ONE], ())
-    kept.keep([replace(ONE, documents=("{}",))], ())
-    assert where.store().retired_flows().of(ORDERS) == ONE
+    assert kept.of(ORDERS) == ()
+    kept.keep([replace(ONE, wrote=False)], {})
+    kept.keep([replace(ONE, documents=("{}",))], {})
+    assert where.store().retired_flows().of(ORDERS) == (ONE,)
     later = replace(ONE, applied="2026-11-26T18:00:00Z", documents=("{}",))
-    kept.keep([later], ())
-    assert kept.of(ORDERS) == later
+    kept.keep([later], {ORDERS: "2026-11-26T17:00:00Z"})
+    assert kept.of(ORDERS) == (later, ONE)
+
+
+def test_each_table_that_a_flow_was_led_from_is_kept(where):
+    """Also where the flow itself wasn't applied in between, and stands; the same once more is none."""
+    kept = where.store().retired_flows()
+    first = replace(ONE, led=True)
+    kept.keep([first], {ORDERS: ONE.applied})
+    kept.keep([replace(first, until="2026-11-25T20:00:00Z")], {ORDERS: ONE.applied})
+    assert kept.of(ORDERS) == (first,)
+    second = replace(first, documents=("{}",))
+    kept.keep([second], {ORDERS: ONE.applied})
+    assert kept.of(ORDERS) == (second, first)
 
 
 def test_what_stands_is_not_kept(where):
-    """Of a flow that is applied again, or that its apply didn't come to retire, nothing is kept."""
+    """Of a flow that its apply didn't come to retire nothing is kept; of one that is declared anew all is."""
     kept, others = where.store().retired_flows(), replace(ONE, key=replace(ORDERS, name="others"))
-    kept.keep([ONE, others], ())
-    kept.keep([], {ORDERS})
-    assert (kept.of(ORDERS), kept.of(others.key)) == (None, others)
+    kept.keep([ONE, others], {})
+    kept.keep([], {ORDERS: ONE.applied, others.key: "2026-11-26T18:00:00Z"})
+    assert (kept.of(ORDERS), kept.of(others.key)) == ((), (others,))
+
+
+def test_what_the_first_version_kept_is_read(where):
+    """It kept the documents alone, of one flow of a name."""
+    store = where.store()
+    store.retired_flows().keep([ONE], {})
+    with store._database.write() as connection:
+        connection.execute(update(table).values(documents=list(ONE.documents)))
+    assert store.retired_flows().of(ORDERS) == (replace(ONE, until=""),)
 
 
 def test_it_goes_with_its_tenant(where):
     """It is a tenant's, counted and deleted with it."""
     store = where.store()
-    store.retired_flows().keep([ONE], ())
+    store.retired_flows().keep([ONE], {})
     assert store.tenants().counts("acme") == {"retired_flows": 1}
     assert store.tenants().delete("acme", "retired_flows") == 1
-    assert store.retired_flows().of(ORDERS) is None
+    assert store.retired_flows().of(ORDERS) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from syncline.sdk.destination import Fence
 from syncline.sdk.offers import offers
 from syncline.sdk.subject_rows import SubjectRows
 from tests.contract import file_places
-from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, target_of
+from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, sqlite_place, target_of
 
 PEOPLE = schema_of({"id": "integer", "email": "string", "score": "decimal(9,2)"}, "id")
 ROWS = ((1, "ada@example.com", "1.10"), (2, None, None), (3, "bob@example.com", "2.20"), (4, "ada@example.com", ""))
@@ -80,6 +81,45 @@ class TestDatabases:
             first.erase(FLOW, "orders", "email", "ada@example.com")
         assert len(second.find("orders", "email", "ada@example.com")) == 2
 
+    def test_nothing_of_them_is_in_the_file_of_sqlite(self, tmp_path):
+        """What was deleted is overwritten in the file, and not in the log beside it, while the database is open."""
+        place = sqlite_place(tmp_path)
+        destination = place.open()
+        destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+        destination.erase(FLOW, "orders", "email", "ada@example.com")
+        assert not [path for path in place.file.parent.iterdir() if b"ada@example.com" in path.read_bytes()]
+        assert b"bob@example.com" in place.file.read_bytes()
+        place.close()
+
+    def test_a_look_makes_nothing(self, tmp_path, place):
+        """Where a file is missing, nobody is found, nothing is known, and no file is made by looking; a write makes it."""
+        before, target = sorted(tmp_path.rglob("*")), target_of(PEOPLE)
+        destination = place.open()
+        destination.fence(FLOW, Fence("l", 1))
+        assert destination.checkpoint(FLOW) is None
+        assert destination.find("orders", "email", "ada@example.com") == []
+        assert not destination.has("orders")
+        assert not destination.owner("orders").there
+        assert [found.change for found in destination.observe(target).differences] == ["gone"]
+        assert not destination.drop("orders", FLOW)
+        assert destination.expire(datetime.now(UTC)) == 0
+        destination.leave("orders", FLOW)
+        destination.close()
+        assert sorted(tmp_path.rglob("*")) == before
+        destination = place.open()
+        destination.fence(FLOW, Fence("l", 1))
+        destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+        assert len(place.open().find("orders", "email", "ada@example.com")) == 2
+
+    def test_what_another_makes_meanwhile_is_written_to(self, place):
+        """Two that looked while a file was missing write to one."""
+        first, second = place.open(), place.open()
+        assert not first.has("orders")
+        assert not second.has("orders")
+        first.open(target_of(PEOPLE)).write(frame(*ROWS[:2]), "c1")
+        second.open(target_of(PEOPLE)).write(frame(*ROWS[2:]), "c2")
+        assert len(place.read("orders", PEOPLE)) == 4
+
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
 class TestFiles:
@@ -109,6 +149,18 @@ class TestFiles:
         destination.open(target_of(PEOPLE, mode="append")).write(frame(ROWS[2]), "c3")
         assert file_places.rows(tmp_path, "orders", PEOPLE).height == 1
 
+    def test_a_folder_without_the_column_is_told(self, tmp_path, form):
+        """Rows of which nobody can say whose they are aren't taken for rows of others; numbers are told apart by digits."""
+        destination = file_places.destination(tmp_path, format=form)
+        assert isinstance(destination, FileDestination)
+        destination.open(target_of(PEOPLE, mode="append")).write(frame(*ROWS), "c1")
+        for ask in (destination.find, partial(destination.erase, FLOW)):
+            with pytest.raises(Invalid, match="no column 'mail'") as error:
+                ask("orders", "mail", "ada@example.com")
+            assert error.value.code == "SYN855"
+        if form != "jsonl":
+            assert destination.find("orders", "id", "no number") == []
+
     def test_a_replacement_under_way_loses_them_too(self, tmp_path, form):
         """Parts that wait for the swap are looked through as well."""
         destination = file_places.destination(tmp_path, format=form)
@@ -129,3 +181,19 @@ def test_a_csv_that_somebody_changed_is_left_alone(tmp_path):
     with pytest.raises(Invalid, match="isn't as it was written"):
         destination.erase(FLOW, "orders", "email", "ada@example.com")
     assert len(list(csv.reader(path.read_text().splitlines()))) == 5
+
+
+def test_a_look_at_files_makes_no_folder(tmp_path):
+    """Where the folder is missing, nobody is found, nothing is known, and no folder is made by looking."""
+    destination = file_places.destination(tmp_path / "missing", format="csv")
+    assert isinstance(destination, FileDestination)
+    before, target = sorted(tmp_path.rglob("*")), target_of(PEOPLE, mode="append")
+    assert destination.checkpoint(FLOW) is None
+    assert destination.find("orders", "email", "ada@example.com") == []
+    assert not destination.has("orders")
+    assert [found.change for found in destination.observe(target).differences] == ["gone"]
+    assert destination.expire(datetime.now(UTC)) == 0
+    assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    destination.open(target).write(frame(*ROWS), "c1")
+    assert len(destination.find("orders", "email", "ada@example.com")) == 2

@@ -20,6 +20,7 @@ from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
 from syncline.executor.rejects import unseal
 from syncline.model.errors import Stalled
+from syncline.model.key import ObjectKey
 from syncline.model.subject import Subject
 from tests import warm
 from tests.e2e import house
@@ -106,8 +107,9 @@ def test_rejects_of_an_earlier_version_are_still_read(tmp_path):
     assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
 
 
-def test_what_backups_have_of_images_is_unreadable(tmp_path):
-    """Images of an import to undo go with the person's rows, and the key that sealed them with them."""
+@pytest.mark.parametrize("retired", [False, True])
+def test_what_backups_have_of_images_is_unreadable(tmp_path, retired):
+    """Images of an import to undo go with the person's rows, and the key that sealed them; also where another writes now."""
     scenario = house.Scenario("upsert", kind="Import")
     texts = scenario.texts | {"mapping.yaml": MAPPING}
     texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", "write: upsert, rollback: {window: 7d}")
@@ -119,6 +121,12 @@ def test_what_backups_have_of_images_is_unreadable(tmp_path):
     with open_facilities(settings) as facilities:
         assert facilities.keys.exists("acme", images_of(run))
         kept = facilities.keys.envelope("acme", images_of(run)).seal(b"as it was", "image")
+    if retired:
+        (tmp_path / "sync.yaml").write_text(texts["sync.yaml"].replace("name: customers", "name: again"))
+        workflow.apply(settings, allow_deletes=True)
+        again = ObjectKey("acme", "Import", "again")
+        workflow.run(settings, again, progress=Silent())
+        assert [place.key for place in privacy.expect(settings, "acme", ADA).places] == [again, scenario.key]
     privacy.erase(settings, "acme", ADA, lambda _: None)
     with open_facilities(settings) as facilities:
         assert not facilities.keys.exists("acme", images_of(run))

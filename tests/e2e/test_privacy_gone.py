@@ -10,7 +10,7 @@ import duckdb
 import psycopg
 import pytest
 
-from syncline import privacy, workflow
+from syncline import drift, privacy, workflow
 from syncline.executor.progress import Silent
 from syncline.model.errors import SynclineError
 from tests.e2e import house
@@ -82,20 +82,59 @@ def test_a_table_that_was_renamed_is_open(tmp_path, request, kind):
     ("kind", "file"), [("sqlite", "warehouse.db"), ("duckdb", "warehouse.duckdb"), ("parquet", "lake")]
 )
 def test_a_file_that_is_elsewhere_is_open(tmp_path, kind, file):
-    """The same goes for the file of a database, and for the folder of all streams."""
+    """The same goes for the file of a database, and for the folder of all streams; looking for them makes neither."""
     scenario = house.Scenario("append", kind, kind="Import")
     settings = built(tmp_path, scenario)
     workflow.run(settings, scenario.key, progress=Silent())
     (tmp_path / file).rename(tmp_path / "elsewhere")
     place, done = looked(settings)
     assert (place.state, done.complete) == ("open", False)
+    drift.look(settings, [scenario.key])
+    assert not (tmp_path / file).exists()
     assert privacy.acknowledge(settings, done.id, scenario.key, "Eva", "the disk was shredded").complete
 
-    made = tmp_path / file
-    shutil.rmtree(made, ignore_errors=True) if made.is_dir() else made.unlink(missing_ok=True)
-    (tmp_path / "elsewhere").rename(made)
+    (tmp_path / "elsewhere").rename(tmp_path / file)
     place, _ = looked(settings)
     assert (place.state, place.rows) == ("erased", 1)
+
+
+def remade(root, scenario):
+    """The database, or the folder, is made anew under the old name, with nothing in it."""
+    match scenario.destination:
+        case "sqlite":
+            (root / "warehouse.db").unlink()
+            with closing(sqlite3.connect(root / "warehouse.db")) as file:
+                file.execute("VACUUM")
+        case "duckdb":
+            (root / "warehouse.duckdb").unlink()
+            duckdb.connect(root / "warehouse.duckdb").close()
+        case "parquet":
+            shutil.rmtree(root / "lake")
+            (root / "lake").mkdir()
+        case url if url.startswith("mariadb:"):
+            with closing(house.mariadb(url)) as connection, connection.cursor() as cursor:
+                name = url.rpartition("/")[2]
+                cursor.execute(f"DROP DATABASE `{name}`")
+                cursor.execute(f"CREATE DATABASE `{name}`")
+        case url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"DROP SCHEMA {scenario.schema} CASCADE")
+                connection.execute(f"CREATE SCHEMA {scenario.schema}")
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_database_that_was_made_anew_is_open(tmp_path, request, kind):
+    """Of an empty one under the old name nobody says that the person was erased there; what has a table now is searched."""
+    with placed(kind, "append", request) as scenario:
+        settings = built(tmp_path, scenario)
+        workflow.run(settings, scenario.key, progress=Silent())
+        remade(tmp_path, scenario)
+        place, done = looked(settings)
+        assert (place.state, done.complete) == ("open", False)
+        assert "another database or folder" in place.message
+        workflow.run(settings, scenario.key, full_refresh=True, progress=Silent())
+        place, again = looked(settings)
+        assert (again.id, place.state, again.complete) == (done.id, "erased", True)
 
 
 @pytest.mark.parametrize("kind", PLACES)

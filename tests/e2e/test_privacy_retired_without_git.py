@@ -74,13 +74,13 @@ def test_an_apply_that_was_followed_forgets_nothing(settings, monkeypatch):
         begin_apply(store, lease, *more)
         with closing(sqlite3.connect(settings.home / "state.db")) as state, state:
             state.execute("UPDATE leases SET token = token + 1 WHERE name = 'apply'")
-        store.retired_flows().keep([known], ())
+        store.retired_flows().keep([known], {})
 
     monkeypatch.setattr(SqlStore, "begin_apply", followed)
     with pytest.raises(Followed):
         write(settings, mapping=MAPPING.replace("from: lower(email),", "from: upper(email),"))
     with open_facilities(settings) as facilities:
-        assert facilities.store.retired_flows().of(house.FLOW) == known
+        assert facilities.store.retired_flows().of(house.FLOW) == (known,)
 
 
 def test_what_was_kept_in_words_of_earlier_is_left_to_a_person(settings):
@@ -88,20 +88,70 @@ def test_what_was_kept_in_words_of_earlier_is_left_to_a_person(settings):
     write(settings, sync="")
     with open_facilities(settings) as facilities:
         kept = facilities.store.retired_flows()
-        flow = kept.of(house.FLOW)
-        assert flow is not None
+        (flow,) = kept.of(house.FLOW)
         former = tuple(text.replace('"spec":{', '"spec":{"former":1,', 1) for text in flow.documents)
-        kept.keep([replace(flow, applied="earlier", documents=former)], set())
+        facilities.store.tenants().delete("acme", "retired_flows")
+        kept.keep([replace(flow, documents=former)], {})
     assert states(privacy.erase(settings, "acme", ADA, lambda _: None)) == {"customers": "open", "visitors": "erased"}
 
 
-def test_a_flow_that_is_declared_again_is_known_anew(settings):
-    """What was kept of a flow goes when there is one of its name again, and the next retirement keeps that one."""
+def places(done):
+    """What became of each place of the flow of customers: where, how, and of how many rows."""
+    return sorted((p.to, p.state, p.rows) for p in done.places if p.key.base == "customers")
+
+
+@pytest.mark.parametrize("how", ["declared again", "led there"])
+def test_a_former_table_of_a_name_is_searched(settings, how):
+    """What was written under a name before it stands for another table is found and erased, also once that is retired."""
     text = (settings.root / "sync.yaml").read_text()
-    write(settings, sync="")
-    elsewhere = text.replace("warehouse/customers", "warehouse/others")
-    write(settings, sync=elsewhere)
+    if how == "declared again":
+        write(settings, sync="")
+    write(settings, sync=text.replace("warehouse/customers", "warehouse/others"))
+    both = [("warehouse/customers", "begun", 1), ("warehouse/others", "begun", 0)]
+    assert places(privacy.expect(settings, "acme", ADA)) == both
     workflow.run(settings, house.FLOW, progress=Silent())
     write(settings, sync="")
-    found = {place.key.name: place.to for place in privacy.expect(settings, "acme", ADA).places}
-    assert found["customers"] == "warehouse/others"
+    (held, former) = (one for one in privacy.export(settings, "acme", ADA) if one.key.base == "customers")
+    assert [row["id"] for row in (*held.rows, *former.rows)] == [1, 1]
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert places(done) == [("warehouse/customers", "erased", 1), ("warehouse/others", "erased", 1)]
+    assert house.rows(settings.root, house.Scenario("upsert"))[0][2] == "bob@example.com"
+
+
+def test_another_database_of_an_integration_is_another_table(settings):
+    """Where an integration is led to another database, the former one is open, with the place; back there, it is searched."""
+    warehouse = (settings.root / "warehouse.yaml").read_text()
+    write(settings, warehouse=warehouse.replace("warehouse.db", "others.db"))
+    for name in (house.FLOW, replace(house.FLOW, name="visitors")):
+        workflow.run(settings, name, progress=Silent())
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert sorted((p.key.base, p.state, p.rows) for p in done.places) == [
+        ("customers", "erased", 1), ("customers", "open", 0), ("visitors", "erased", 2), ("visitors", "open", 0)
+    ]  # fmt: skip
+    (former,) = [p.message for p in done.places if p.state == "open" and p.key.base == "customers"]
+    assert "wrote there before it was led elsewhere, and the integration warehouse leads to another place" in former
+    write(settings, warehouse=warehouse)
+    workflow.run(settings, house.FLOW, progress=Silent())
+    privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert house.rows(settings.root, house.Scenario("upsert"))[0][2] == "bob@example.com"
+
+
+def test_what_was_written_in_another_form_is_found(settings):
+    """Where a mapping tells people by another value than before, rows of before are found by that of before."""
+    write(settings, mapping=MAPPING.replace("from: lower(email),", "from: email, protect: {hash: tenant},"))
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert sum(place.rows for place in done.places if place.to == "warehouse/customers") == 1
+    assert house.rows(settings.root, house.Scenario("upsert"))[0][2] == "bob@example.com"
+
+
+def test_a_former_table_that_is_gone_is_open(settings):
+    """A former table that somebody dropped or renamed is open, whatever the flow has written since; it can be acknowledged."""
+    text = (settings.root / "sync.yaml").read_text()
+    write(settings, sync=text.replace("warehouse/customers", "warehouse/others"))
+    workflow.run(settings, house.FLOW, progress=Silent())
+    with closing(sqlite3.connect(settings.root / "warehouse.db")) as file:
+        file.execute("ALTER TABLE customers RENAME TO elsewhere")
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    (place,) = [place for place in done.places if place.state == "open"]
+    assert (place.to, place.key.base) == ("warehouse/customers", "customers")
+    assert privacy.acknowledge(settings, done.id, place.key, "Eva", "shredded").complete

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sqlite3
 import subprocess
 import zipfile
@@ -272,6 +273,82 @@ def test_flows_that_left_first_are_taken_out_too(tmp_path, known):
         assert (destinations_of(done)["acme/Sync/lost"].state, done.finished) == ("failed", "")
         _, proof = offboard(settings, "acme", wanted(settings, give_up=True), lambda _: None)
         assert statement(proof)["predicate"]["outcome"] == "incomplete"
+
+
+def written(settings, **texts):
+    """Files have these texts, without one they are gone; and that is applied, of a commit where there is Git."""
+    for name, text in texts.items():
+        path = settings.root / f"{name}.yaml"
+        path.write_text(text) if text else path.unlink()
+    if (settings.root / ".git").exists():
+        commit(settings.root, "Changed")
+    workflow.apply(settings, allow_deletes=True)
+
+
+@pytest.mark.parametrize("deletion", ["retain", "delete"])
+def test_what_git_no_longer_has_is_taken_out_by_what_was_kept(tmp_path, deletion):
+    """A flow that was retired is known by the state, also where its commits aren't here: its destination is left, not told."""
+    settings = lived_in(tmp_path / "repo", flow=f"deletion: {deletion}")
+    written(settings, sync="")
+    (settings.root / ".gitignore").write_text(".syncline/\n*.db\ndata/\nother/\nlake/\n# none\n")
+    for folder in [*(settings.root / ".git").iterdir()]:
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    (settings.root / ".git").rmdir()
+    git(settings.root, "init", "-q")
+    commit(settings.root, "A clone without what was before")
+    workflow.apply(settings)
+    for name in NAMES:
+        (settings.root / f"{name}.yaml").unlink(missing_ok=True)
+    commit(settings.root, "The tenant goes")
+    workflow.apply(settings, allow_deletes=True)
+
+    done, proof = offboard(settings, "acme", wanted(settings), lambda _: None)
+
+    assert destinations_of(done)["acme/Sync/customers"].state == "done"
+    assert statement(proof)["predicate"]["outcome"] == "deleted"
+    assert not left_in(settings.root / "warehouse.db")
+
+
+@pytest.mark.parametrize("known", ["in Git", "in a folder"])
+def test_each_table_that_a_name_stood_for_is_taken_out(tmp_path, known):
+    """Tables that a flow wrote before it was led elsewhere go by what it declared then; also where nothing was ever in Git."""
+    settings = (
+        lived_in(tmp_path / "repo", flow="deletion: delete") if known == "in Git" else outside_git(tmp_path / "repo")
+    )
+    text, warehouse = ((settings.root / f"{name}.yaml").read_text() for name in ("sync", "warehouse"))
+    written(settings, sync=text.replace("warehouse/customers", "warehouse/others").replace("delete", "retain"))
+    workflow.run(settings, house.FLOW, progress=Silent())
+    written(settings, warehouse=warehouse.replace("warehouse.db", "elsewhere.db"))
+    workflow.run(settings, house.FLOW, progress=Silent())
+    written(settings, **dict.fromkeys(NAMES, ""))
+
+    fates = expect(settings, "acme").flows
+    done, proof = offboard(settings, "acme", wanted(settings), lambda _: None)
+
+    assert len(fates) == 3
+    assert {step.state for step in destinations_of(done).values()} == {"done"}
+    assert sorted(step.message for step in destinations_of(done).values()) == [
+        "rows stay (deletion: retain)", "rows stay (deletion: retain)", "the table is gone"
+    ]  # fmt: skip
+    assert statement(proof)["predicate"]["outcome"] == "deleted"
+    assert left(settings) == ({}, False)
+    assert count(settings.root / "warehouse.db", "others") == count(settings.root / "elsewhere.db", "others") == 20
+    for name in ("warehouse.db", "elsewhere.db"):
+        assert not left_in(settings.root / name)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        count(settings.root / "warehouse.db", "customers")
+
+
+def outside_git(root):
+    """A tenant whose flow has run, in a folder without a repository."""
+    root.mkdir()
+    texts = dict(house.Scenario("upsert").texts)
+    texts["sync.yaml"] = texts["sync.yaml"].replace("read: full", "read: full, deletion: delete")
+    settings = house.build(root, texts)
+    house.customers(root, 20)
+    workflow.apply(settings)
+    workflow.run(settings, house.FLOW, progress=Silent())
+    return settings
 
 
 def test_a_kill_while_keys_go_is_gone_on_from(tmp_path):

@@ -24,7 +24,7 @@ from syncline.daemon.declared import open_source
 from syncline.daemon.expiry import Expiry
 from syncline.daemon.follower import Source, Standing
 from syncline.daemon.followers import Followers
-from syncline.daemon.leading import ELSEWHERE, LEADING
+from syncline.daemon.leading import ELSEWHERE, LEADING, is_followed
 from syncline.daemon.looks import Looks
 from syncline.daemon.memory import few_pools, give_back
 from syncline.daemon.notifier import notifying
@@ -223,8 +223,11 @@ class Daemon:
                 self._say(f"{error.on} works; this daemon stands by")
                 pause = 0.0
                 stop.wait(STAND_BY)
-            except Followed:  # by what it wrote, before its next look whether it has the lease
-                self._tell(f"{ELSEWHERE}: it goes on with what this one was at")
+            except Followed as error:  # by what it wrote, before its next look whether it has the lease
+                if is_followed(error):
+                    self._tell(f"{ELSEWHERE}: it goes on with what this one was at")
+                else:
+                    self._tell(f"{error.code} {error.told}; this daemon begins anew")
             except Again as error:
                 self._watched = None
                 self._say(f"{error.code} {error.told}")

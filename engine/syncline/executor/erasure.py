@@ -22,6 +22,7 @@ from syncline.executor.holds import holds_over, writers_of
 from syncline.executor.holds import told as told_hold
 from syncline.executor.image_keys import destroy_images
 from syncline.executor.rejects import shown
+from syncline.executor.rows_left import led_since
 from syncline.executor.start import new_run_id
 from syncline.executor.subject_ends import Rows, erase_rows, rows_of, without_name
 from syncline.executor.subjects import erase_rejects, rejects_about, subject_hash
@@ -132,18 +133,25 @@ def erase(
     before = {place.key: place for place in request.places}
     for place in looked.places:
         known = before.get(place.key)
-        if known is not None and known.state in SETTLED - {"held"}:
+        if _is_done(facilities, request, known, place.flow):
             continue
         done = _erased(engine, request, place, subject, today, known)
         before[place.key] = done
         told(done)
     for one in looked.others:
         known = before.get(one.key)
-        if known is None or known.state not in SETTLED - {"held"}:
+        if not _is_done(facilities, request, known, one.key):
             before[one.key] = _noted(facilities, request, _open(one, known))
             told(before[one.key])
     _uncover(facilities, request)
     return _settled(facilities, replace(request, places=tuple(before[key] for key in sorted(before))))
+
+
+def _is_done(facilities: Facilities, request: Erasure, known: ErasurePlace | None, flow: ObjectKey) -> bool:
+    """Whether a place is settled, and still what it was: its flow may have been led to another table meanwhile."""
+    if known is None or known.state not in SETTLED - {"held"}:
+        return False
+    return known.key != flow or not led_since(facilities.store, flow, request.begun)
 
 
 def _uncover(facilities: Facilities, request: Erasure) -> None:
@@ -242,10 +250,10 @@ def _erased(
     book = facilities.store.erasures()
     try:
         with ExitStack() as leases:
-            lease = leases.enter_context(facilities.store.lease(f"run/{place.key}", ""))
+            lease = leases.enter_context(facilities.store.lease(place.lease, ""))
             if not place.source:  # whose images of the table go as well
                 for other in writers_of(engine.applied(), place.item, facilities.settings.root):
-                    if other != place.key:
+                    if other != place.flow:
                         leases.enter_context(facilities.store.lease(f"run/{other}", ""))
             found = _found(engine, place, subject, today)
             if known is not None:

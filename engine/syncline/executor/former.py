@@ -38,8 +38,10 @@ _VERSIONS: Final = 100_000
 
 class Former(Struct, frozen=True):
     """
-    What was applied of a repository at a commit that still declared the tenant. `earlier`: as what the tenant retired
-    before was applied last, flows and integrations. `unexplained`: what the state knows and no applied commit declares.
+    What was applied of a repository at a commit that still declared the tenant; `revision` '' where none did.
+
+    `earlier`: as what the tenant retired before was applied last, flows and integrations, and what a flow was before it
+    was led elsewhere, under its name of then. `unexplained`: what is known and neither a commit nor the state says.
     """
 
     tenant: str
@@ -62,7 +64,7 @@ class Former(Struct, frozen=True):
 
     def flow(self, key: ObjectKey) -> CompiledFlow | None:
         """A flow as it was applied last; None where nobody knows how that was."""
-        return self.under(key).flows.get(key)
+        return self.under(key).flows.get(key.unversioned)
 
     def under(self, key: ObjectKey) -> Applied:
         """What was applied when a flow, or an integration, was applied last."""
@@ -126,6 +128,11 @@ def _applied_at(settings: Settings, commit: str, tenant: str) -> Applied | None:
             return None
         desired = desired_of(loaded.manifests)
     return Applied(0, commit, "", {}, desired, compile_flows(desired))
+
+
+def in_git(reader: StateReader) -> bool:
+    """Whether anything was ever applied of a commit, and not of a folder without a repository only."""
+    return any(one.revision for one in reader.history(_REACH))
 
 
 def declared_since(settings: Settings, reader: StateReader, tenant: str, since: str) -> bool:

@@ -6,8 +6,10 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from syncline.executor.holds import writers_of
+from syncline.executor.retiring import kept
 from syncline.executor.start import is_final
 from syncline.kinds.import_ import ImportSpec
+from syncline.manifests.locations import table_of
 from syncline.model import units
 from syncline.model.errors import SynclineError
 from syncline.model.event import rfc3339
@@ -33,13 +35,20 @@ def images_of(run: str) -> str:
 
 def destroy_images(engine: Engine, item: CompiledFlow) -> int:
     """
-    Destroys the keys of what is kept of a table, by any flow that writes to it, so that backups of its database can't
-    be read for it; how many there were. The leases of all of them are held.
+    Destroys the keys of what is kept of a table, by any flow that writes to it, or did before it was retired or led
+    elsewhere, so that backups of its database can't be read for it; how many there were. The leases of those that write
+    to it are held.
     """
     facilities, tenant = engine.facilities, item.flow.key.tenant
-    sharing = writers_of(engine.applied(), item, facilities.settings.root)
-    runs = (run.id for key in sharing for run in facilities.store.runs(key, ALL))
-    return sum(facilities.keys.destroy(tenant, images_of(run)) for run in runs)
+    store, root = facilities.store, facilities.settings.root
+    runs = {run.id for key in writers_of(engine.applied(), item, root) for run in store.runs(key, ALL)}
+    table = table_of(item.flow, root)
+    for key in store.tenants().objects(tenant):
+        for one, then in kept(store, key) if key.is_flow else ():
+            former = then.flows.get(key)
+            if former is not None and table_of(former.flow, root) == table:
+                runs |= {run.id for run in store.runs(key, ALL) if not one.until or run.started <= one.until}
+    return sum(facilities.keys.destroy(tenant, images_of(run)) for run in sorted(runs))
 
 
 def has_keys(engine: Engine, key: ObjectKey, newest: int = ALL) -> bool:

@@ -1,8 +1,10 @@
-"""Flows that are retired and have run: what they wrote stays, and is searched for a person where that can be opened.
+"""Flows that are retired, or were led elsewhere, and have run: what they wrote stays, and is searched for a person
+where that can be opened.
 
 A retired flow is known as it was applied last: by what was kept when it was retired, or, where that was before anything
-was, by the commits that Git has. Its destination is opened by its integration as that is applied now, which has to lead
-to where the flow wrote.
+was, by the commits that Git has. What a flow wrote before it was led to another table, or was declared anew under the
+name of one that was retired, is known by what was kept then. Its destination is opened by its integration as that is
+applied now, which has to lead to where the flow wrote.
 """
 
 from __future__ import annotations
@@ -14,14 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.executor.former import former
-from syncline.executor.retiring import as_kept
-from syncline.executor.rows_left import RUNS, dropped, may_have_rows
+from syncline.executor.retiring import as_retired, kept
+from syncline.executor.rows_left import RUNS, dropped, dropped_then, may_have_rows
 from syncline.executor.subjects import Place
-from syncline.kinds.connector import ConnectorSpec
-from syncline.kinds.integration import IntegrationSpec
+from syncline.executor.written import telling, where
 from syncline.kinds.sync import endpoint
 from syncline.manifests.flow import side_of
-from syncline.manifests.locations import location_of, settings_of, table_of
 from syncline.model.errors import SynclineError
 from syncline.planner.compiled import CompiledFlow
 from syncline.planner.personal import personal_classes
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.executor.engine import Engine
-    from syncline.kinds.mapping import MappedField
-    from syncline.manifests.flow import Flow
     from syncline.model.key import ObjectKey
     from syncline.state.store import StateStore
 
 
 class Closed(Struct, frozen=True):
-    """A retired flow that can't be searched, where it wrote and why not; `item` is None where nobody knows what."""
+    """
+    What a flow wrote and can't be searched, where that is and why not; `item` is None where nobody knows what. `key` is
+    what it is called among the places of a request.
+    """
 
     key: ObjectKey
     to: str
@@ -46,11 +47,22 @@ class Closed(Struct, frozen=True):
     item: CompiledFlow | None = None
 
 
+class _Past(Struct, frozen=True):
+    """A flow that isn't applied as it was; `former` is what it is called where one of its name came after it."""
+
+    item: CompiledFlow
+    former: ObjectKey | None = None
+
+    @property
+    def was(self) -> str:
+        return "it wrote there before it was led elsewhere" if self.former else "it is retired, its rows stayed there"
+
+
 def retired(engine: Engine, tenant: str, kind: str) -> Iterator[Place | Closed]:
-    """Flows of a tenant that aren't applied any more and left rows or rejects in which such persons may be."""
+    """What flows of a tenant wrote, or set aside, that aren't applied as they were then, where such persons may be."""
     store, flows = engine.facilities.store, engine.applied().flows
-    ran = [key for key in store.tenants().objects(tenant) if key.is_flow and key not in flows and store.runs(key, 1)]
-    left = [key for key in ran if _has_rejects(store, key) or not dropped(store, key)]
+    ran = [key for key in store.tenants().objects(tenant) if key.is_flow and store.runs(key, 1)]
+    left = [key for key in ran if key not in flows and (_has_rejects(store, key) or not dropped(store, key))]
     known = _formerly(engine, tenant, left) if left else {}
     for key in left:
         item = known.get(key)
@@ -60,41 +72,49 @@ def retired(engine: Engine, tenant: str, kind: str) -> Iterator[Place | Closed]:
         elif (item.compiled.spec.subject or personal_classes(item)) and (
             _has_rejects(store, key) or not _searched_by_another(engine, item, kind)
         ):
-            yield _searched(engine, item, kind)
+            yield _searched(engine, _Past(item), kind)
+    for key in ran:
+        yield from _former(engine, key, known.get(key), kind)
 
 
-def _searched(engine: Engine, item: CompiledFlow, kind: str) -> Place | Closed:
-    """The place that a retired flow wrote to, or why it can't be searched."""
-    key, to = item.flow.key, item.flow.spec.to
+def _former(engine: Engine, key: ObjectKey, last: CompiledFlow | None, kind: str) -> Iterator[Place | Closed]:
+    """What a flow wrote before it was led elsewhere, or a flow that had its name; `last` is how it was retired."""
+    store, root = engine.facilities.store, engine.facilities.settings.root
+    searched, before = [last] if last is not None else [], ""
+    for number, (one, then) in enumerate(kept(store, key)):
+        until, before = before, one.until
+        if not number and key not in engine.applied().flows:
+            continue  # it is the last
+        if not one.wrote or dropped_then(store, key, one.until, until):
+            continue
+        item = then.flows.get(key)
+        if item is None:
+            why = "it wrote before it was led elsewhere, and what is kept doesn't say what:"
+            yield Closed(one.place, "", why)
+        elif (item.compiled.spec.subject or personal_classes(item)) and not (
+            _searched_by_another(engine, item, kind) or any(_searches(other, item, kind, root) for other in searched)
+        ):
+            searched.append(item)
+            yield _searched(engine, _Past(item, one.place), kind)
+
+
+def _searched(engine: Engine, past: _Past, kind: str) -> Place | Closed:
+    """The place that a flow wrote to, or why it can't be searched."""
+    item = past.item
+    key, to = past.former or item.flow.key, item.flow.spec.to
     if (field := item.compiled.spec.subject.get(kind)) is None:
-        why = (
-            f"it is retired, its rows stayed there, and its mapping {item.flow.mapping.key.name} didn't say by which "
-            f"field a {kind} is told:"
-        )
+        why = f"{past.was}, and its mapping {item.flow.mapping.key.name} didn't say by which field a {kind} is told:"
         return Closed(key, to, why, item)
     desired, root = engine.applied().desired, engine.facilities.settings.root
     name, stream = endpoint(to)
     integration = desired.find(key.tenant, "Integration", name)
     target = side_of(desired, integration, stream) if integration is not None else None
     if target is None:
-        why = f"it is retired, its rows stayed there, and the integration {name} isn't declared any more:"
-        return Closed(key, to, why, item)
+        return Closed(key, to, f"{past.was}, and the integration {name} isn't declared any more:", item)
     now = CompiledFlow(replace(item.flow, target=target), item.compiled)
-    if _where(now.flow, root) != _where(item.flow, root):
-        why = f"it is retired, its rows stayed there, and the integration {name} leads to another place now:"
-        return Closed(key, to, why, item)
-    return Place(now, field)
-
-
-def _where(flow: Flow, root: Path) -> tuple[object, ...]:
-    """The table that a flow writes to; where no manifest says its place, with every setting that may lead to it."""
-    integration, connector = flow.target.integration.spec, flow.target.connector.spec
-    assert isinstance(integration, IntegrationSpec)
-    assert isinstance(connector, ConnectorSpec)
-    if location_of(integration, connector, root) is not None:
-        return table_of(flow, root)
-    url = connector.http.url if connector.http is not None else ""
-    return (*table_of(flow, root), url, integration.endpoints, integration.region, settings_of(integration, connector))
+    if where(now.flow, root) != where(item.flow, root):
+        return Closed(key, to, f"{past.was}, and the integration {name} leads to another place now:", item)
+    return Place(now, field, former=past.former)
 
 
 def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:
@@ -102,26 +122,28 @@ def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:
     Whether an applied flow has written the same table and tells such persons by the same field, made in the same way.
     One that hasn't would take a table that is missing for one that never was.
     """
-    root, telling = engine.facilities.settings.root, _telling(item, kind)
-    return telling is not None and any(
-        key.tenant == item.flow.key.tenant
-        and _telling(other, kind) == telling
-        and _where(other.flow, root) == _where(item.flow, root)
-        and may_have_rows(engine.facilities.store, key)
+    root = engine.facilities.settings.root
+    return any(
+        _searches(other, item, kind, root) and may_have_rows(engine.facilities.store, key)
         for key, other in engine.applied().flows.items()
     )
 
 
-def _telling(item: CompiledFlow, kind: str) -> MappedField | None:
-    """The field that tells such persons, as it is declared."""
-    spec = item.compiled.spec
-    return next((field for field in spec.fields if field.to == spec.subject.get(kind)), None)
+def _searches(one: CompiledFlow, other: CompiledFlow, kind: str, root: Path) -> bool:
+    """Whether who is looked for where one flow wrote is found where the other did: in one table, by one field."""
+    told = telling(other, kind)
+    return (
+        told is not None
+        and one.flow.key.tenant == other.flow.key.tenant
+        and telling(one, kind) == told
+        and where(one.flow, root) == where(other.flow, root)
+    )
 
 
 def _formerly(engine: Engine, tenant: str, keys: Sequence[ObjectKey]) -> dict[ObjectKey, CompiledFlow | None]:
     """Retired flows as they were applied last; None of one of which nothing was kept, and that no commit declares."""
     facilities = engine.facilities
-    found = {key: as_kept(facilities.store, key) for key in keys}
+    found = {key: as_retired(facilities.store, key) for key in keys}
     if missing := [key for key, item in found.items() if item is None]:
         with suppress(SynclineError):
             then = former(facilities.settings, facilities.store, tenant, known=missing)

@@ -12,15 +12,32 @@ from syncline.model.run import TRANSITIONS
 
 if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
-    from syncline.state.store import RunRecord, StateReader
+    from syncline.state.store import RunRecord, StateReader, StateStore
 
 #: Runs of a flow that are looked through.
 RUNS: Final = 1_000_000
 
 
-def may_have_rows(store: StateReader, key: ObjectKey) -> bool:
+def may_have_rows(store: StateStore, key: ObjectKey) -> bool:
     """Not where each of its runs has ended without having written a row, nor where its table was dropped since."""
-    return any(map(_may_have_written, store.runs(key, RUNS))) and not dropped(store, key)
+    return may_have_written(store, key, _since(store, key)) and not dropped(store, key)
+
+
+def may_have_written(store: StateReader, key: ObjectKey, since: str = "") -> bool:
+    """Whether a run of a flow that began after a time (RFC 3339 UTC) may have written a row."""
+    return any(_may_have_written(run) for run in store.runs(key, RUNS) if run.started > since)
+
+
+def _since(store: StateStore, key: ObjectKey) -> str:
+    """Since when a flow writes where it does now: until when it, or one that had its name, was led elsewhere."""
+    known = store.object(key)
+    past = store.retired_flows().of(key)
+    return next((one.until for one in past if one.led or (known is not None and one.applied != known.applied)), "")
+
+
+def led_since(store: StateStore, key: ObjectKey, time: str) -> bool:
+    """Whether a flow, or one that had its name, was retired or led elsewhere after a time (RFC 3339 UTC)."""
+    return any(one.until > time for one in store.retired_flows().of(key))
 
 
 def dropped(store: StateReader, key: ObjectKey) -> bool:
@@ -28,6 +45,14 @@ def dropped(store: StateReader, key: ObjectKey) -> bool:
     return any(
         one.reason == "TableDropped" and all(one.time >= last.started for last in store.runs(key, 1))
         for one in store.events(key)
+    )
+
+
+def dropped_then(store: StateReader, key: ObjectKey, since: str, until: str) -> bool:
+    """Whether a table of a flow is known to be dropped in that time, open at its end where `until` is ''."""
+    return any(
+        one.reason == "TableDropped" and since <= one.time and (not until or one.time < until)
+        for one in store.events(key, limit=RUNS)
     )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
 
 from syncline.executor.rows_left import may_have_rows
 from syncline.executor.sealed_ledger import ledgers
-from syncline.executor.subjects import value_at
+from syncline.executor.subjects import spelled, value_at
 from syncline.mapping.keyed import keyed_hash
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.offers import offers
@@ -53,7 +52,8 @@ def rows_of(engine: Engine, place: Place, subject: Subject) -> Rows:
         if person is None:
             return Rows()
         found = tuple(end.find(place.side.stream, place.field, person.value))
-        gone = not end.has(place.side.stream) and may_have_rows(engine.facilities.store, place.key)
+        wrote = place.former is not None or may_have_rows(engine.facilities.store, place.flow)
+        gone = wrote and not end.has(place.side.stream)
         return Rows(found, _GONE if gone else "")
 
 
@@ -67,7 +67,9 @@ def erase_rows(engine: Engine, place: Place, subject: Subject, lease: Lease, req
             return end.erase(place.side.stream, person)
         if not offers(end, SubjectRows):
             return Acknowledged()
-        name, rows, stream = str(place.key), end, place.side.stream
+        name, rows, stream = str(place.flow), end, place.side.stream
+        if not rows.has(stream) and not rows.find(stream, place.field, person.value):
+            return Acknowledged()  # nothing is made to look for somebody
         if offers(end, Fencing):
             end.fence(name, Fence(engine.facilities.store.lineage, lease.token))
         deleted = rows.erase(name, stream, place.field, person.value)
@@ -78,8 +80,8 @@ def without_name(engine: Engine, place: Place, subject: Subject, text: str) -> s
     """A text about what went wrong at a place, in which the person isn't named, as URLs do."""
     value = value_at(place, subject, engine.facilities.keys)
     for name in {subject.value, *((str(value),) if value is not None else ())}:
-        for spelled in sorted({name, quote(name), quote(name, safe=""), quote_plus(name)}, key=len, reverse=True):
-            text = text.replace(spelled, "…")
+        for form in sorted(spelled(name), key=len, reverse=True):
+            text = text.replace(form, "…")
     return text
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,12 +43,14 @@ if TYPE_CHECKING:
 class Place(Struct, frozen=True):
     """
     A flow that may have written a person, and the target field that tells it; or with `source`, the stream that it
-    reads, whose system is asked to erase the person. `to` names it for people.
+    reads, whose system is asked to erase the person. `to` names it for people. `former` is what the flow is called as
+    it was before it wrote elsewhere; None for how it is now.
     """
 
     item: CompiledFlow
     field: str
     source: bool = False
+    former: ObjectKey | None = None
 
     @property
     def side(self) -> Side:
@@ -54,10 +59,20 @@ class Place(Struct, frozen=True):
 
     @property
     def key(self) -> ObjectKey:
-        """The flow; of a source, its integration and stream, which several flows may read."""
-        flow, side = self.item.flow.key, self.side
+        """What it is called: the flow; of a source, its integration and stream, which several flows may read."""
+        side = self.side
         name = f"{side.integration.key.name}.{side.stream}"
-        return ObjectKey(flow.tenant, "Integration", name) if self.source else flow
+        return ObjectKey(self.flow.tenant, "Integration", name) if self.source else self.former or self.flow
+
+    @property
+    def flow(self) -> ObjectKey:
+        """The flow whose runs wrote it, or read it."""
+        return self.item.flow.key
+
+    @property
+    def lease(self) -> str:
+        """What is held while something is done there."""
+        return f"run/{self.key if self.source else self.flow}"
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -155,7 +170,7 @@ def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[Re
     if place.source:
         return
     person, store = value_at(place, subject, engine.facilities.keys), engine.facilities.store
-    for run in store.runs(place.key, RUNS):
+    for run in store.runs(place.flow, RUNS):
         for sealed in store.rejects(run.id):
             yield from _divided(engine, place, subject, person, sealed)[0]
 
@@ -171,7 +186,7 @@ def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
         return
     store, keys = engine.facilities.store, engine.facilities.keys
     person = value_at(place, subject, keys)
-    for run in store.runs(place.key, RUNS):
+    for run in store.runs(place.flow, RUNS):
         generations: set[int] = set()
         found = False
         for sealed in store.rejects(run.id):
@@ -184,9 +199,9 @@ def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
             for sealed in list(store.rejects(run.id)):
                 if generation_of(sealed) < newest:
                     left = _divided(engine, place, subject, person, sealed)[1]
-                    again = seal(keys, place.key, sealed.run, sealed.sequence, left, newest)
+                    again = seal(keys, place.flow, sealed.run, sealed.sequence, left, newest)
                     store.put_rejects(replace(again, retried=sealed.retried))
-        destroy_keys(keys, place.key, run.id, newest)
+        destroy_keys(keys, place.flow, run.id, newest)
 
 
 def _divided(
@@ -197,7 +212,7 @@ def _divided(
     key is destroyed.
     """
     try:
-        rejects = unseal(engine.facilities.keys, place.key, sealed)
+        rejects = unseal(engine.facilities.keys, place.flow, sealed)
     except Stalled as error:
         if error.code != DESTROYED:
             raise
@@ -208,7 +223,7 @@ def _divided(
     others: list[Reject] = []
     for reject, text, value in zip(rejects, texts, written, strict=True):
         same = text == subject.value or (value is not None and value == person)
-        (about if (same if text else _names(reject, subject.value)) else others).append(reject)
+        (about if (same if text else names(reject, subject.value)) else others).append(reject)
     return about, others
 
 
@@ -223,6 +238,28 @@ def _field_of(reject: Reject, path: tuple[str, ...]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _names(reject: Reject, value: str) -> bool:
-    """Whether the value stands in a record as a word: where the field isn't known, anything of it may be the person."""
-    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", reject.record, re.IGNORECASE) is not None
+def spelled(value: str) -> set[str]:
+    """A value as URLs, JSON, HTML and texts that aren't UTF-8 have it, and as it is."""
+    latin = value.encode("latin-1", "replace").decode(errors="backslashreplace")
+    return {
+        value,
+        quote(value),
+        quote(value, safe=""),
+        quote_plus(value),
+        json.dumps(value)[1:-1],
+        escape(value),
+        latin,
+    }
+
+
+def names(reject: Reject, value: str) -> bool:
+    """
+    Whether the value stands in a record as a word, however it is spelled: where the field isn't known, anything of it
+    may be the person. Before the word may be an escape, such as the end of a line has in JSON.
+    """
+    text = reject.record
+    if reject.rule == PAGE:
+        with suppress(ValueError, AttributeError):
+            text = "\n".join(map(str, json.loads(text).values()))
+    forms = "|".join(map(re.escape, sorted(spelled(value))))
+    return re.search(rf"(?:(?<!\w)|(?<=\\[bfnrt]))(?:{forms})(?!\w)", text, re.IGNORECASE) is not None

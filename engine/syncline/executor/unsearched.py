@@ -56,7 +56,7 @@ def _told(engine: Engine, one: Closed, today: dt.date) -> Unsearched:
     if one.item is not None:
         holds = list(holds_over(applied, one.item, engine.facilities.settings.root, today))
     else:
-        name = f"{one.key.kind}/{one.key.name}"
+        name = f"{one.key.kind}/{one.key.base}"
         holds = [hold for hold in tenant_spec(applied.desired, one.key.tenant).holds if hold.covers(name, today)]
     return Unsearched(one.key, one.to, f"{one.why} {_BY_HAND}", "; ".join(map(told, holds)))
 

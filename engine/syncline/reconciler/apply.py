@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.manifests.desired import Desired
     from syncline.model.plan import Plan, PolicyResult
+    from syncline.planner.compiled import Flows
     from syncline.reconciler.approvals import Gate
     from syncline.state.store import AppliedObject, Author, Lease, StateStore
 
@@ -190,7 +191,7 @@ class _Apply:
             self._use_approvals(judged, {change.key for change in part.changes})
         latest = self.facilities.keep.shared_or_made(Latest, Latest)
         latest.led_to(desired, compiled, lasting(decided, desired, part.changes))
-        name, serial = self._take_steps(part, held)
+        name, serial = self._take_steps(part, held, compiled)
         if self.gate is not None and not held:
             self.store.use_approvals(self.lease, self.basis.revision, (), "", self.basis.source)
         self._tell(desired, held)
@@ -336,14 +337,14 @@ class _Apply:
                 ]
             )
 
-    def _take_steps(self, part: Plan, held: Held) -> tuple[str, int]:
+    def _take_steps(self, part: Plan, held: Held, flows: Flows) -> tuple[str, int]:
         """Takes them, each journalled and told; the name of this apply, and the state's serial after it."""
         store, lease, revision = self.store, self.lease, self.basis.revision
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
         store.begin_apply(lease, name, self.digest, revision, steps, self.basis.environment, self.basis.source)
         events: list[Event] = []
-        keep_retiring(store.fenced(lease), part.steps, self.objects)
+        keep_retiring(store.fenced(lease), part.steps, self.objects, flows, self.root)
         for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, self.plan, self.digest, self.dropping.drop)
             line = step.describe()

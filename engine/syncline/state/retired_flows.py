@@ -1,9 +1,12 @@
-"""What was applied of flows that are retired: rows of `retired_flows`."""
+"""What was applied of flows that are retired: rows of `retired_flows`, one for a name, with all that is kept of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+from msgspec.structs import replace
 from sqlalchemy import delete, select
 
 from syncline.model.key import ObjectKey
@@ -12,7 +15,9 @@ from syncline.state.rows import is_key, key_columns
 from syncline.state.tables import retired_flows as table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
 
     from syncline.state.database import Database
 
@@ -23,23 +28,71 @@ class SqlRetiredFlows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, key: ObjectKey) -> RetiredFlow | None:
+    def of(self, key: ObjectKey) -> tuple[RetiredFlow, ...]:
         with self._database.read() as connection:
-            row = connection.execute(select(table).where(is_key(table, key))).first()
-        return None if row is None else RetiredFlow(key, row.applied, tuple(row.documents))
+            return _of(connection, key)
 
-    def keep(self, retiring: Sequence[RetiredFlow], standing: Collection[ObjectKey]) -> None:
+    def keep(self, retiring: Sequence[RetiredFlow], standing: Mapping[ObjectKey, str]) -> None:
         with self._database.read() as connection:
-            kept = [ObjectKey(*row) for row in connection.execute(select(table.c.tenant, table.c.kind, table.c.name))]
-        again = [key for key in kept if key in standing]
-        if not retiring and not again:
+            rows = connection.execute(select(table)).all()
+        before = {_key(row): _kept(row) for row in rows}
+        after = {
+            key: tuple(one for one in found if one.led or one.applied != standing.get(key))
+            for key, found in before.items()
+        }
+        for new in retiring:
+            after[new.key] = _with(after.get(new.key, ()), new)
+        changed = {key: found for key, found in after.items() if found != before.get(key)}
+        if not changed:
             return
         with self._database.write(durable=True) as connection:
-            for key in again:
-                connection.execute(delete(table).where(is_key(table, key)))
-            for flow in retiring:
-                values = {"applied": flow.applied, "documents": list(flow.documents)}
-                new = self._database.insert(table).values(**key_columns(flow.key), **values)
-                another = table.c.applied != flow.applied
-                keys = ["tenant", "kind", "name"]
-                connection.execute(new.on_conflict_do_update(index_elements=keys, set_=values, where=another))
+            for key, found in changed.items():
+                _put(self._database, connection, key, found)
+
+
+def _with(found: tuple[RetiredFlow, ...], new: RetiredFlow) -> tuple[RetiredFlow, ...]:
+    """What is kept of a name, and this."""
+    if new.led:
+        return found if found and found[0].documents == new.documents else (new, *found)
+    first = next((one for one in found if not one.led and one.applied == new.applied), None)
+    if first is None:
+        return (new, *found)
+    again = replace(first, until=new.until, wrote=first.wrote or new.wrote)
+    return tuple(again if one is first else one for one in found)
+
+
+def move(
+    database: Database, connection: Connection, previous: ObjectKey, key: ObjectKey, renamed: Callable[[str], str]
+) -> None:
+    """What is kept of a name is of another from now on, besides what that has; `renamed` is for the flow's document."""
+    moved = [
+        replace(one, key=key, documents=(*map(renamed, one.documents[:1]), *one.documents[1:]))
+        for one in _of(connection, previous)
+    ]
+    if moved:
+        both = sorted((*moved, *_of(connection, key)), key=attrgetter("until"), reverse=True)
+        _put(database, connection, previous, [])
+        _put(database, connection, key, both)
+
+
+def _of(connection: Connection, key: ObjectKey) -> tuple[RetiredFlow, ...]:
+    row = connection.execute(select(table).where(is_key(table, key))).first()
+    return () if row is None else _kept(row)
+
+
+def _put(database: Database, connection: Connection, key: ObjectKey, found: Iterable[RetiredFlow]) -> None:
+    connection.execute(delete(table).where(is_key(table, key)))
+    plain = [{name: value for name, value in to_builtins(one).items() if name != "key"} for one in found]
+    if plain:
+        values = {"applied": plain[0]["applied"], "documents": plain}
+        connection.execute(database.insert(table).values(**key_columns(key), **values))
+
+
+def _key(row: Row[Any]) -> ObjectKey:
+    return ObjectKey(row.tenant, row.kind, row.name)
+
+
+def _kept(row: Row[Any]) -> tuple[RetiredFlow, ...]:
+    if row.documents and isinstance(row.documents[0], str):  # as the first version kept one of a name
+        return (RetiredFlow(_key(row), row.applied, tuple(row.documents)),)
+    return tuple(RetiredFlow(_key(row), **one | {"documents": tuple(one["documents"])}) for one in row.documents)

@@ -22,7 +22,7 @@ from syncline.model.condition import Mood, Occurrence
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
-from syncline.state import credentials, ledger, left, positions, statuses, tables, tokens
+from syncline.state import credentials, ledger, left, positions, retired_flows, statuses, tables, tokens
 from syncline.state import lease as leases
 from syncline.state.budgets import SqlBudgets
 from syncline.state.deliveries import SqlDeliveries
@@ -265,6 +265,7 @@ class SqlStore(SqlReader):
                 connection.execute(rename, mine | key_columns(key))
             if key.kind == "Integration":
                 ledger.rename(connection, key.tenant, previous.name, key.name)
+            retired_flows.move(self._database, connection, previous, key, lambda text: _renamed(text, key))
             return True
 
         self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Moved", f"was {previous}"))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from syncline.sdk.destination import Destination
 
 WHAT = "destination"
+#: Of a flow that nobody can say what it was.
+UNKNOWN: Final = "neither the state nor an applied commit that Git has here says what it was"
 #: What a destination says where a run of the flow has begun meanwhile.
 _ANOTHER_RUN: Final = "SYN680"
 
@@ -39,7 +41,7 @@ def held_flows(former: Former, today: dt.date) -> dict[ObjectKey, str]:
     reasons: dict[ObjectKey, str] = {}
     for key in former.flows:
         for hold in holds:
-            if hold.covers(f"{key.kind}/{key.name}", today):
+            if hold.covers(f"{key.kind}/{key.base}", today):
                 end = f", until {hold.until}" if hold.until else ""
                 reasons[key] = f"{hold.reason} ({hold.owner}{end})"
     shared = {
@@ -60,10 +62,10 @@ def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bo
     """
     item = former.flow(key)
     if item is None:
-        message = "SYN862 no applied commit that Git has here declares it: what it wrote, and where, isn't known"
+        message = f"SYN862 {UNKNOWN}: what it wrote, and where, isn't known"
         return LeavingStep(WHAT, str(key), "left" if give_up else "failed", message=message)
     try:
-        said = _left(facilities, former, item)
+        said = _left(facilities, former, key, item)
     except SynclineError as error:
         busy = isinstance(error, Waiting) or error.code == _ANOTHER_RUN
         state: StepState = "left" if give_up and not busy else "failed"
@@ -71,12 +73,12 @@ def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bo
     return LeavingStep(WHAT, str(key), "done", message=said)
 
 
-def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
-    """What became of the rows."""
+def _left(facilities: Facilities, former: Former, key: ObjectKey, item: CompiledFlow) -> str:
+    """What became of the rows that a flow wrote, as `key` calls it."""
     settings, store, flow = facilities.settings, facilities.store, item.flow
     name, stream = str(flow.key), flow.target.stream
     with store.lease(f"run/{flow.key}") as lease:
-        opener = Opener(item, former.under(flow.key), settings, resolver(settings, facilities.keep), facilities.keep)
+        opener = Opener(item, former.under(key), settings, resolver(settings, facilities.keep), facilities.keep)
         opener.ledgers = ledgers(facilities)
         with closing(opener.destination()) as destination:
             facilities.recorder.record(facilities.recorder.secret_uses(flow.key, opener.secrets.names))
@@ -86,8 +88,12 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
             shared = _still_written(facilities, item, destination)
             if shared:
                 said = "rows stay, since another flow writes them"
-            elif flow.spec.deletion == "delete" and offers(destination, Owning) and not _kept_by_another(former, item):
-                gone = destination.drop(stream, name) or dropped(store, flow.key)
+            elif (
+                flow.spec.deletion == "delete"
+                and offers(destination, Owning)
+                and not _kept_by_another(former, key, item)
+            ):
+                gone = destination.drop(stream, name) or (key == flow.key and dropped(store, flow.key))
                 there = destination.owner(stream).there
                 stays = "rows stay, since no flow made the table" if there else "the table wasn't there to be dropped"
                 said = "the table is gone" if gone else stays
@@ -111,7 +117,7 @@ def _still_written(facilities: Facilities, item: CompiledFlow, destination: Dest
     )
 
 
-def _kept_by_another(former: Former, item: CompiledFlow) -> bool:
+def _kept_by_another(former: Former, key: ObjectKey, item: CompiledFlow) -> bool:
     """Whether a flow with `deletion: retain` writes to the same table."""
-    others = [found.flow for key in former.flows if key != item.flow.key and (found := former.flow(key))]
+    others = [found.flow for other in former.flows if other != key and (found := former.flow(other))]
     return any(other.spec.deletion != "delete" and one_table(other, item.flow) for other in others)

@@ -20,7 +20,7 @@ from syncline.audit import tiles, tree
 from syncline.audit.fetch import DirectoryFetcher, node_reader, read_entries
 from syncline.audit.log_signer import load_signer
 from syncline.executor import at_rest, sealed_ledger
-from syncline.executor.former import versions
+from syncline.executor.former import in_git, versions
 from syncline.executor.rejects import rejects_of
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, rfc3339
@@ -72,7 +72,7 @@ def export(facilities: Facilities, tenant: str, path: Path, recipients: tuple[st
             clear = (_clear(facilities, tenant, table, row) for _, row in rows)
             counts[f"state/{table}"] = archive.lines(f"state/{table}.jsonl", clear)
         counts["rejects"] = archive.lines("rejects.jsonl", _rejects(facilities, tenant))
-        counts["manifests"] = archive.lines("manifests.jsonl", versions(settings.root, tenant))
+        counts["manifests"] = archive.lines("manifests.jsonl", versions(settings.root, tenant) if in_git(store) else ())
         counts["entries"] = _entries(facilities, tenant, archive)
         about = {"tenant": tenant, "lineage": store.lineage, "made": rfc3339(), "counts": counts}
         archive.sign(EXPORTED, about, key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +22,10 @@ from syncline import workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.former import Former, declared_since, former
 from syncline.executor.provable import folder_of
+from syncline.executor.retiring import applied_of, kept
 from syncline.executor.start import new_run_id
 from syncline.executor.webhook_steps import registered
+from syncline.executor.written import where
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
@@ -37,6 +39,7 @@ from syncline.tenancy.export import export
 from syncline.tenancy.proof import prove
 
 if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
     from syncline.executor.facilities import Facilities
     from syncline.settings import Settings
 
@@ -289,7 +292,7 @@ class _Leaving:
 
     @property
     def _kept(self) -> list[ObjectKey]:
-        return [key for key in self.former.flows if str(key) in self.held]
+        return [key.unversioned for key in self.former.flows if str(key) in self.held]
 
     @property
     def _why(self) -> str:
@@ -297,15 +300,44 @@ class _Leaving:
 
 
 def _former(facilities: Facilities, tenant: str, revision: str) -> Former:
+    """
+    The tenant as it was applied last: its flows by what is kept of them, all else by the commits that Git has.
+
+    `Invalid` (SYN862) where neither says anything.
+    """
     store = facilities.store
     known = [k for k in store.tenants().objects(tenant) if k.is_flow or registered(store.cursor(k))]
-    return former(facilities.settings, store, tenant, revision, known)
+    last = [text] if (text := store.cursor(ObjectKey.of_tenant(tenant))) else []
+    past = {name: then for key in known if key.is_flow for name, then in _past(facilities, key, last)}
+    missing = [key for key in known if key not in past]
+    try:
+        found = former(facilities.settings, store, tenant, revision, missing)
+    except Invalid:
+        if revision or not past:
+            raise
+        found = Former(tenant, "", applied_of(last), unexplained=tuple(missing))
+    past |= {key: then for key in found.unexplained for then in past.values() if key in then.desired.objects}
+    left = tuple(key for key in found.unexplained if key not in past)
+    return structs.replace(found, earlier={**found.earlier, **past}, unexplained=left)
+
+
+def _past(facilities: Facilities, key: ObjectKey, beside: Sequence[str]) -> Iterator[tuple[ObjectKey, Applied]]:
+    """How a flow was applied last, and what it, or one that had its name, was when it wrote to other tables before."""
+    newer: list[tuple[object, ...]] = []
+    for number, (one, then) in enumerate(kept(facilities.store, key, beside)):
+        item = then.flows.get(key)
+        if item is None:
+            if number:  # the last is looked for in Git
+                yield one.place, then
+        elif (there := where(item.flow, facilities.settings.root)) not in newer:
+            newer.append(there)
+            yield one.place if number else key, then
 
 
 def _fate(found: Former, key: ObjectKey) -> str:
     item = found.flow(key)
     if item is None:
-        return "no applied commit that Git has here declares it"
+        return destinations.UNKNOWN
     flow = item.flow
     what = (
         f"{flow.spec.to} is dropped, if a flow made it" if flow.spec.deletion == "delete" else f"{flow.spec.to} stays"

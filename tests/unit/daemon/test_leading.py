@@ -15,6 +15,7 @@ from syncline.daemon.follower import Follower, Standing
 from syncline.daemon.loop import Daemon
 from syncline.daemon.starts import Starter
 from syncline.executor.engine import Engine
+from syncline.model.errors import Followed
 from syncline.model.key import ObjectKey
 from syncline.reconciler.status import SOURCE
 from tests.unit.daemon.hourly import HOURLY, IMPORT, hour, hourly_engine, ticked_until
@@ -90,27 +91,46 @@ def test_a_commit_of_a_daemon_that_was_followed_is_not_told_as_refused(engine, m
     assert store.statuses([SOURCE]) == before
 
 
+class Publisher:
+    """Does this while it publishes, for the first time; then it has enough."""
+
+    def __init__(self, stop, does):
+        self._stop, self._does, self._looks = stop, does, 0
+
+    def publish(self, facilities):
+        self._looks += 1
+        if self._looks == 1:
+            self._does(facilities)
+        self._stop.set()
+
+
+def served(engine, does):
+    """What a daemon says of who works, where it does this while it publishes."""
+    said, stop = list[str](), threading.Event()
+    publisher: Any = Publisher(stop, does)
+    upstream: Any = Upstream("")
+    Daemon(engine.facilities.settings, upstream, said.append, poll=0.1, publisher=publisher).serve(stop)
+    return [line for line in said if "daemon " in line]
+
+
 def test_a_daemon_that_finds_out_by_a_write_stands_by(engine):
     """Whatever it was at: it ends neither the process nor the daemon, which leads again once it can."""
-    settings, said, stop = engine.facilities.settings, list[str](), threading.Event()
 
-    class Publisher:
-        """Is followed while it publishes, for the first time; then it has enough."""
-
-        looks = 0
-
-        def publish(self, facilities):
-            self.looks += 1
-            if self.looks == 1:
-                followed(settings)
-                facilities.store.put_cursor(KEY, dt.datetime.now(dt.UTC).isoformat())
-            stop.set()
-
-    publisher: Any = Publisher()
-    upstream: Any = Upstream("")
-    Daemon(settings, upstream, said.append, poll=0.1, publisher=publisher).serve(stop)
+    def does(facilities):
+        followed(engine.facilities.settings)
+        facilities.store.put_cursor(KEY, dt.datetime.now(dt.UTC).isoformat())
 
     leads = "this daemon works from now on"
-    said = [line for line in said if "daemon works" in line]
-    assert said == [leads, "another daemon works by now: it goes on with what this one was at", leads]
+    assert served(engine, does) == [leads, "another daemon works by now: it goes on with what this one was at", leads]
     assert engine.facilities.store.cursor(KEY) is None
+
+
+def test_a_daemon_that_lost_another_lease_names_no_other_daemon(engine):
+    """Where somebody else has what it was at, and no daemon works but this one, that is what it says."""
+
+    def does(facilities):
+        raise Followed("somebody no longer holds the lease of apply", lease="apply")
+
+    leads = "this daemon works from now on"
+    lost = "SYN611 somebody no longer holds the lease of apply; this daemon begins anew"
+    assert served(engine, does) == [leads, lost, leads]

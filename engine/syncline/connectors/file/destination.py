@@ -107,6 +107,8 @@ class FileDestination:
         Columns may be added to what is there, not changed; replaced content may have other ones. An upsert is Invalid.
         """
         self._check(target)
+        with usable(self._root):
+            make_private(self._root)
         folder = Folder(locate(self._root, target.stream, self._home))
         with self._fences.held(target.flow):
             with folder.locked():
@@ -444,7 +446,7 @@ def format_of(instance: Instance) -> str:
 
 
 def open_destination(instance: Instance) -> FileDestination:
-    """Opens the root for writing, which is created if it is missing; Invalid for unknown options."""
+    """Opens the root for writing, which the first write makes if it is missing; Invalid for unknown options."""
     form = format_of(instance)
     formulas = str(instance.config.get("formulas", "neutralise"))
     for name, value, known in (("format", form, FORMATS), ("formulas", formulas, _FORMULAS)):
@@ -455,6 +457,6 @@ def open_destination(instance: Instance) -> FileDestination:
                 help=f"It is one of {', '.join(known)}.",
             )
     root = declared_root(instance)
-    with usable(root):
-        make_private(root)
-    return FileDestination(root_of(instance), form, neutralise=formulas == "neutralise", home=instance.home)
+    return FileDestination(
+        root_of(instance) if root.exists() else root, form, neutralise=formulas == "neutralise", home=instance.home
+    )

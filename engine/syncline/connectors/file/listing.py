@@ -120,9 +120,9 @@ class Listing(Struct, frozen=True):
 
 
 def folders_in(root: Path) -> Iterator[Folder]:
-    """The folders of a root that may be a stream's, by name; none that leads out of it."""
+    """The folders of a root that may be a stream's, by name; none that leads out of it, nor of one that isn't there."""
     with usable(root):
-        paths = sorted(path for path in root.iterdir() if STREAM.fullmatch(path.name))
+        paths = sorted(path for path in root.iterdir() if STREAM.fullmatch(path.name)) if root.exists() else []
     for path in paths:
         if path.is_dir() and path.resolve().is_relative_to(root):
             yield Folder(path)

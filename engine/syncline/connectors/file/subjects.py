@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.file.listing import NEXT, Folder, Listing, Part, usable
 from syncline.model.errors import Invalid
-from syncline.sdk.subject_rows import MOST_ROWS, too_many
+from syncline.sdk.subject_rows import MOST_ROWS, too_many, untold
 
 
 class _Divided(Struct, frozen=True):
@@ -28,6 +28,7 @@ class _Divided(Struct, frozen=True):
 def find(folder: Folder, column: str, value: str | int) -> list[dict[str, Any]]:
     """See `SubjectRows.find`. Rows of a replacement that is being gathered come last."""
     listing = folder.load()
+    _check(folder, listing, column)
     found: list[dict[str, Any]] = []
     for _, part, path in _parts(folder, listing) if listing else ():
         found += _divided(path, part, column, value).found
@@ -45,6 +46,7 @@ def erase(folder: Folder, column: str, value: str | int) -> int:
     listing = folder.recover()
     if listing is None:
         return 0
+    _check(folder, listing, column)
     # What undoing runs needs may have the person's rows as well.
     changed, old, count = listing.forgetting(*listing.kept), list[Path](), 0
     for pending, part, path in _parts(folder, listing):
@@ -63,6 +65,12 @@ def erase(folder: Folder, column: str, value: str | int) -> int:
                 path.unlink(missing_ok=True)
         folder.clear_kept(changed)
     return count
+
+
+def _check(folder: Folder, listing: Listing | None, column: str) -> None:
+    """`Invalid` (SYN855) where no part ever had the column, and there are rows."""
+    if listing is not None and listing.rows and column not in {name for name, _ in listing.columns}:
+        raise untold(column, folder.path.name)
 
 
 def _parts(folder: Folder, listing: Listing) -> Iterator[tuple[bool, Part, Path]]:
@@ -100,10 +108,10 @@ def _divided(path: Path, part: Part, column: str, value: str | int) -> _Divided:
                     code="SYN473",
                     help="Somebody changed the file: erase the person in it by hand.",
                 )
-            value = str(value)
     if column not in frame.columns:
         return _Divided([], data, part.rows)
-    theirs = pl.col(column).is_in([value, f"'{value}"] if isinstance(value, str) else [value]).fill_null(value=False)
+    same = [str(value), f"'{value}"] if isinstance(value, str) else [str(value)]
+    theirs = pl.col(column).cast(pl.String).is_in(same).fill_null(value=False)
     found, others = frame.filter(theirs), frame.filter(~theirs)
     if not found.height:
         return _Divided([], data, part.rows)

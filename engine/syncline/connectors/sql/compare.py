@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import quoted
 from syncline.connectors.sql.observe import owner
-from syncline.connectors.sql.settings import DuckdbSettings, SqliteSettings, settings
 from syncline.connectors.sql.table import keyed, missing, narrow
 from syncline.model.schema import Schema
 from syncline.sdk.comparison import Compared, Proposed
@@ -26,8 +25,6 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     """See `Compare`. `Invalid` where the table doesn't fit, as a run would find it."""
     from syncline.connectors.sql.opening import open_database
 
-    if not _there(instance):
-        return Compared(inserted=proposed.frame.height)
     with closing(open_database(instance)) as database:
         whose = owner(database, Ledger(database), proposed.target.stream)
         return replace(compare_with(database, proposed), owner=whose)
@@ -38,17 +35,9 @@ def held(instance: Instance, target: Target) -> Limits:
     from syncline.connectors.sql.opening import limits_of, open_database
 
     limits = limits_of(instance, target.schema, keyed=keyed(target))
-    if not _there(instance):
-        return limits
     with closing(open_database(instance)) as database:
         table = database.inspect(target.stream)
         return limits if table is None else limits.with_more(narrow(table, target, database))
-
-
-def _there(instance: Instance) -> bool:
-    """Whether there is a database; looking at one in a file would make it."""
-    found = settings(instance)
-    return not isinstance(found, SqliteSettings | DuckdbSettings) or found.path.exists()
 
 
 def compare_with(database: Database, proposed: Proposed) -> Compared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from syncline.connectors.sql.limits import Limit, Limits
 from syncline.connectors.sql.table import Table
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Rendered, Written
+from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -180,3 +181,16 @@ class Branching(Protocol):
 
     def another(self) -> Database:
         """Another connection to the same place; `Again` where the server has none to give."""
+
+
+@runtime_checkable
+class Wiping(Protocol):
+    """What a database in a file may offer besides: leaving nothing on the disk of what is deleted."""
+
+    def wiping(self) -> AbstractContextManager[None]:
+        """Has what transactions of the block delete be overwritten in the file, and be in no log beside it."""
+
+
+def wiping(database: Database) -> AbstractContextManager[None]:
+    """For deleting people; of a server, its vacuum or purge overwrites them later."""
+    return database.wiping() if offers(database, Wiping) else nullcontext()

@@ -7,7 +7,7 @@ from typing import Any
 
 from syncline.connectors.sql import retention, subjects
 from syncline.connectors.sql.ahead import Ahead
-from syncline.connectors.sql.database import Branching, Database
+from syncline.connectors.sql.database import Branching, Database, wiping
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.lane import Lane
@@ -146,7 +146,8 @@ class SqlDestination:
         """Removes all of ours but the rows; see `Leaving`."""
         if flow not in self._unclaimed:
             self._check_fence(flow)
-        leave(self._database, stream, flow, shared=shared)
+        if self._ledger.ready() or self._fences.ready() or self._beside(stream):  # else nothing is made to look for it
+            leave(self._database, stream, flow, shared=shared)
         self._held.pop(flow, None)
         self._unclaimed.pop(flow, None)
 
@@ -164,7 +165,7 @@ class SqlDestination:
 
     def erase(self, flow: str, stream: str, column: str, value: str | int) -> int:
         """Deletes them; see `SubjectRows`. What they were before, which undoing would need, goes with them."""
-        with self._database.transaction():
+        with wiping(self._database), self._database.transaction():
             count = subjects.erase(self._database, stream, column, value)
             Images(self._database).drop_table(stream)
             if self._ledger.ready():  # where no run ever wrote, nobody has anything
@@ -177,7 +178,7 @@ class SqlDestination:
 
     def delete_aged(self, flow: str, stream: str, aged: Aged, allow: Allow) -> int:
         """Deletes them; see `Retaining`."""
-        with self._database.transaction():
+        with wiping(self._database), self._database.transaction():
             count = retention.delete(self._database, stream, aged, allow)
             if self._ledger.ready():
                 self._check_fence(flow)

@@ -59,7 +59,10 @@ _WRITING: Final[defaultdict[Path, threading.Lock]] = defaultdict(threading.Lock)
 
 
 class DuckdbDatabase:
-    """A connection to a database file. Its folder and the file are made where they are missing."""
+    """
+    A connection to a database file. Where the file is missing there is nothing to see, and the first transaction makes
+    it, with its folder.
+    """
 
     place = ""
     locking = ""
@@ -71,9 +74,22 @@ class DuckdbDatabase:
 
     def __init__(self, settings: DuckdbSettings) -> None:
         self._path = settings.path
-        self._connection = _connect(settings.path)
-        self.execute("SET TimeZone = 'UTC'")
-        self.execute("SET enable_external_access = false")  # or a query could read and write any file, or load code
+        self._made = settings.path.exists()
+        self._connection = self._opened(settings.path if self._made else None)
+
+    def _opened(self, path: Path | None) -> duckdb.DuckDBPyConnection:
+        connection = _connect(path)
+        with _errors():
+            connection.execute("SET TimeZone = 'UTC'")
+            # Or a query could read and write any file, or load code.
+            connection.execute("SET enable_external_access = false")
+        return connection
+
+    def _make(self) -> None:
+        """Opens the file that was missing, and makes it unless somebody has."""
+        connection = self._opened(self._path)
+        self._connection.close()
+        self._connection, self._made = connection, True
 
     def version(self) -> str:
         """Name and version of the library."""
@@ -81,6 +97,8 @@ class DuckdbDatabase:
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement."""
+        if not self._made and self._path.exists():  # somebody else has made it
+            self._make()
         with _errors():
             return self._connection.execute(statement, list(parameters) or None).fetchall()
 
@@ -100,6 +118,8 @@ class DuckdbDatabase:
         """A transaction that is the only one of the file to write, from its start. Always durable."""
         del durable
         with _WRITING[self._path]:
+            if not self._made:
+                self._make()
             self.execute("BEGIN")
             try:
                 yield
@@ -293,7 +313,8 @@ def _plain(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
+    """A connection to a file, or to nothing."""
     try:
         import duckdb
     except ImportError:
@@ -302,6 +323,8 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
             code="SYN716",
             help="Install syncline with it: pip install 'syncline[duckdb]'.",
         ) from None
+    if path is None:
+        return duckdb.connect()
     try:
         make_private(path.parent)
     except OSError as error:

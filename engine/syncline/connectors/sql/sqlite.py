@@ -29,6 +29,8 @@ from syncline.sdk.destination import Rendered, Written
 from syncline.sdk.private import create_private, make_private
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
 #: Seconds to wait for another writer.
@@ -60,7 +62,10 @@ _FAILED = re.compile(r"SQLite: (UNIQUE|NOT NULL|CHECK) constraint failed: (.*)",
 
 
 class SqliteDatabase:
-    """A connection to a database file. Its folder and the file are made where they are missing."""
+    """
+    A connection to a database file. Where the file is missing there is nothing to see, and the first transaction makes
+    it, with its folder.
+    """
 
     place = ""
     locking = ""
@@ -71,22 +76,32 @@ class SqliteDatabase:
     instant = "%Y-%m-%dT%H:%M:%S.%fZ"
 
     def __init__(self, settings: SqliteSettings) -> None:
-        try:
-            make_private(settings.path.parent)
-            create_private(settings.path)  # the files beside it (WAL) get the same permissions
-        except OSError as error:
-            raise Stalled(f"SQLite: {settings.path.name} can't be made: {error.strerror}", code="SYN482") from None
+        self._path = settings.path
+        self._made = settings.path.exists()
+        self._connection = self._opened(settings.path if self._made else ":memory:")
+
+    def _opened(self, path: Path | str) -> sqlite3.Connection:
         with errors():
-            self._connection = sqlite3.connect(
-                settings.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+            try:
+                # FULL: what is committed survives a loss of power. Legacy: views don't hinder a swap by rename.
+                for pragma in ("journal_mode = WAL", "synchronous = FULL", "legacy_alter_table = ON"):
+                    connection.execute(f"PRAGMA {pragma}")
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def _make(self) -> None:
+        """Opens the file that was missing, and makes it unless somebody has."""
         try:
-            # FULL: what is committed survives a loss of power. Legacy: views don't hinder a swap by rename.
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "legacy_alter_table = ON"):
-                self.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            self._connection.close()
-            raise
+            make_private(self._path.parent)
+            create_private(self._path)  # the files beside it (WAL) get the same permissions
+        except OSError as error:
+            raise Stalled(f"SQLite: {self._path.name} can't be made: {error.strerror}", code="SYN482") from None
+        connection = self._opened(self._path)
+        self._connection.close()
+        self._connection, self._made = connection, True
 
     def version(self) -> str:
         """Name and version of the library; reading the schema proves that the file is a database."""
@@ -95,6 +110,8 @@ class SqliteDatabase:
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement. `$1` is to SQLite the name of a parameter."""
+        if not self._made and self._path.exists():  # somebody else has made it
+            self._make()
         with errors():
             named = {str(number): value for number, value in enumerate(parameters, 1)}
             return self._connection.execute(statement, named).fetchall()
@@ -111,6 +128,8 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """A transaction that is the only one to write from its start; see `Database.transaction`."""
+        if not self._made:
+            self._make()
         if not durable:
             self.execute("PRAGMA synchronous = NORMAL")
         self.execute("BEGIN IMMEDIATE")
@@ -124,6 +143,16 @@ class SqliteDatabase:
         finally:
             if not durable:
                 self.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def wiping(self) -> Iterator[None]:
+        """See `Wiping`. The log is left to who else reads or writes the file, where that is waited for in vain."""
+        self.execute("PRAGMA secure_delete = ON")
+        try:
+            yield
+        finally:
+            self.execute("PRAGMA secure_delete = OFF")
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def lock_tables(self) -> None:
         """Nothing to do: an immediate transaction has the only lock there is."""
