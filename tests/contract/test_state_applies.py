@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from syncline.model.errors import Bug, Stalled
 from syncline.model.key import ObjectKey
+from syncline.model.retired_flow import RetiredFlow
 from syncline.state import tables
 from syncline.state.empty import EmptyState
 from syncline.state.schema import HEAD
@@ -150,6 +151,22 @@ class TestObjects:
             store.move_object(lease, "move", 0, ORDERS, renamed)
             store.finish_apply(lease, "move")
         assert store.objects() == (replace(APPLIED, key=renamed, document=document % "sales"),)
+
+    def test_move_takes_what_a_flow_wrote_elsewhere_along(self, store):
+        """Under the new name, beside what a former flow of that has left, the newest first."""
+        renamed = ObjectKey("acme", "Sync", "sales")
+        document = '{"kind":"Sync","metadata":{"name":"%s"}}'
+        mine = RetiredFlow(ORDERS, "1", (document % "orders", "{}"), "2026-11-25T18:00:00Z", led=True)
+        theirs = RetiredFlow(renamed, "2", ("[]",), "2026-11-25T17:00:00Z", wrote=False)
+        apply(store, APPLIED)
+        store.retired_flows().keep([mine, theirs], {})
+        with store.lease("apply") as lease:
+            store.begin_apply(lease, "move", "p2", "r2", ["move"])
+            store.move_object(lease, "move", 0, ORDERS, renamed)
+            store.finish_apply(lease, "move")
+        moved = replace(mine, key=renamed, documents=(document % "sales", "{}"))
+        assert store.retired_flows().of(renamed) == (moved, theirs)
+        assert store.retired_flows().of(ORDERS) == ()
 
     def test_move_of_or_onto_the_wrong_object_is_a_bug(self, store):
         """Moving what isn't there, or onto what is there, changes nothing."""

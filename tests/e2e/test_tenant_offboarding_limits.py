@@ -332,7 +332,7 @@ def test_each_table_that_a_name_stood_for_is_taken_out(tmp_path, known):
     ]  # fmt: skip
     assert statement(proof)["predicate"]["outcome"] == "deleted"
     assert left(settings) == ({}, False)
-    assert count(settings.root / "warehouse.db", "others") == count(settings.root / "elsewhere.db", "others") == 20
+    assert count(settings.root / "warehouse.db", "others") == count(settings.root / "elsewhere.db", "others") > 0
     for name in ("warehouse.db", "elsewhere.db"):
         assert not left_in(settings.root / name)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
