@@ -115,7 +115,7 @@ def test_what_backups_have_of_images_is_unreadable(tmp_path, retired):
     texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", "write: upsert, rollback: {window: 7d}")
     settings = house.build(tmp_path, texts)
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "customers.csv").write_text(DATA)
+    (tmp_path / "data" / "customers.csv").write_text(DATA.replace('"1,000"', "1.00"))
     workflow.apply(settings)
     run = workflow.run(settings, scenario.key, progress=Silent()).record.id
     with open_facilities(settings) as facilities:
@@ -126,7 +126,7 @@ def test_what_backups_have_of_images_is_unreadable(tmp_path, retired):
         workflow.apply(settings, allow_deletes=True)
         again = ObjectKey("acme", "Import", "again")
         workflow.run(settings, again, progress=Silent())
-        assert [place.key for place in privacy.expect(settings, "acme", ADA).places] == [again, scenario.key]
+        assert [place.key for place in privacy.expect(settings, "acme", ADA).places] == [again]
     privacy.erase(settings, "acme", ADA, lambda _: None)
     with open_facilities(settings) as facilities:
         assert not facilities.keys.exists("acme", images_of(run))
