@@ -87,7 +87,9 @@ class Place:
         return [tuple(self._value(value, f.type) for value, f in zip(row, schema.fields, strict=True)) for row in rows]
 
     def tables(self) -> set[str]:
-        """Names of the tables that are there."""
+        """Names of the tables that are there; none where the file isn't."""
+        if self.dialect in {"sqlite", "duckdb"} and not self.file.exists():
+            return set()
         if self.dialect == "sqlite":
             return {name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         if self.dialect in {"mariadb", "duckdb"}:
