@@ -26,6 +26,7 @@ from sqlalchemy import bindparam, select, update
 
 from syncline.model.errors import Again, Bug, Followed, Stalled, Waiting
 from syncline.model.pulse import resting, thread
+from syncline.state.direct import Direct
 from syncline.state.presence import LOOK_EVERY, Presence, ended
 from syncline.state.process import Process
 from syncline.state.store import Lease
@@ -43,11 +44,12 @@ LONGEST: Final = 60.0
 
 # Made once: composing a statement costs more than running it.
 _NAMED = leases.c.name == bindparam("lease")
-_FOUND = select(leases).where(_NAMED).with_for_update()
-_HELD = select(leases.c.token, leases.c.holder, leases.c.process).where(_NAMED).with_for_update(read=True)
-_CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
+_FOUND = Direct(select(leases).where(_NAMED).with_for_update())
+_HELD = Direct(select(leases.c.token, leases.c.holder, leases.c.process).where(_NAMED).with_for_update(read=True))
+_CHANGING = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
+_CHANGE = Direct(_CHANGING)
 # Asked once the row is ours: PostgreSQL tells a statement that had to wait for it what was so before it waited.
-_TAKE = _CHANGE.returning(select(meta.c.serial).scalar_subquery().label("serial"))
+_TAKE = Direct(_CHANGING.returning(select(meta.c.serial).scalar_subquery().label("serial")))
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def hold(renewals: Renewals, taking: Database, name: str, holder: str, ttl: floa
 
 def check(connection: Connection, lease: Lease) -> None:
     """Refuses (`Followed`) unless the lease still has its token; holds the row until the transaction ends."""
-    found = connection.execute(_HELD, {"lease": lease.name}).first()
+    found = _HELD.first(connection, {"lease": lease.name})
     if found is not None and found.token == lease.token:
         return
     by = f": {_shown(found.holder, found.process)} has it now" if found is not None and found.process else ""
@@ -98,12 +100,12 @@ def _acquire(database: Database, name: str, holder: str, ttl: float, session: in
 def _take(database: Database, name: str, holder: str, ttl: float, process: Process) -> Lease | Waiting:
     """The lease; what to wait for where somebody has it."""
     with database.write() as connection:
-        row = connection.execute(_FOUND, {"lease": name}).first()
+        row = _FOUND.first(connection, {"lease": name})
         if row is None:
             # It is made with nobody's name in it, so that what follows is the same for new and known leases.
             free = {"name": name, "holder": "", "process": "", "token": 0, "expires": 0.0}
             connection.execute(database.insert(leases).values(free).on_conflict_do_nothing())
-            row = connection.execute(_FOUND, {"lease": name}).one()
+            row = _FOUND.first(connection, {"lease": name})
         now = database.now(connection)
         if row.expires > now and not ended(connection, row.process):
             expires = min(row.expires, now + LONGEST)
@@ -118,7 +120,7 @@ def _take(database: Database, name: str, holder: str, ttl: float, process: Proce
             )
         lease = Lease(name, holder, row.token + 1, now + ttl)
         taken = {"holder": holder, "process": str(process), "token": lease.token, "expires": lease.expires}
-        serial = connection.execute(_TAKE, taken | {"lease": name, "held": row.token}).scalar_one()
+        serial = _TAKE.first(connection, taken | {"lease": name, "held": row.token}).serial
     return replace(lease, serial=serial)
 
 
@@ -231,7 +233,7 @@ def _release(database: Database, lease: Lease) -> None:
 
 def _change(connection: Connection, lease: Lease, held: int, values: dict[str, Any]) -> bool:
     """Changes the row of a lease, unless it has another token than `held`."""
-    return connection.execute(_CHANGE, values | {"lease": lease.name, "held": held}).rowcount > 0
+    return _CHANGE.run(connection, values | {"lease": lease.name, "held": held}) > 0
 
 
 def _shown(holder: str, process: str) -> str:

@@ -16,6 +16,7 @@ from syncline.model.requests import requests_from_json
 from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.model.tally import RUNS, Tally, tally
 from syncline.state import credentials, left, outbox, positions, statuses, tables, tokens
+from syncline.state.direct import Direct
 from syncline.state.rows import key_columns, of_object, storable
 from syncline.state.store import (
     AppliedObject,
@@ -36,7 +37,7 @@ from syncline.state.store import (
 from syncline.state.suppressions import SqlSuppressions
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from syncline.model.condition import Occurrence, Status
     from syncline.model.outbox import Message
@@ -58,7 +59,8 @@ HOUR = timedelta(hours=1)
 # What a run of a flow, a look of a daemon and a plan ask. These are made once: composing a statement costs more than
 # running it.
 _SERIAL = select(tables.meta.c.serial)
-_CURSOR = select(tables.cursors.c.checkpoint).where(*of_object(tables.cursors))
+_CHECKPOINT = select(tables.cursors.c.checkpoint).where(*of_object(tables.cursors))
+_CURSOR = Direct(_CHECKPOINT)
 _RUN = select(tables.runs).where(tables.runs.c.id == bindparam("run"))
 _RUN_STATE = select(tables.runs.c.state).where(tables.runs.c.id == bindparam("run"))
 _NEWEST_RUNS = (
@@ -74,8 +76,8 @@ _OPEN_RUNS = (
     .where(tables.runs.c.id.in_(_NEWEST_RUNS), _OPEN)
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
 )
-_STANDING = (
-    select(tables.runs, _CURSOR.scalar_subquery().label("checkpoint"))
+_STANDING = Direct(
+    select(tables.runs, _CHECKPOINT.scalar_subquery().label("checkpoint"))
     .where(
         tables.runs.c.id.in_(_NEWEST_RUNS),
         or_(_OPEN, tables.runs.c.id == _NEWEST_RUNS.limit(1).scalar_subquery()),
@@ -168,7 +170,7 @@ class SqlReader:
 
     def cursor(self, key: ObjectKey) -> str | None:
         with self._database.read() as connection:
-            return connection.execute(_CURSOR, key_columns(key)).scalar()
+            return _cursor(connection, key)
 
     def cursors(self) -> dict[ObjectKey, str]:
         with self._database.read() as connection:
@@ -194,8 +196,8 @@ class SqlReader:
 
     def standing(self, key: ObjectKey, among: int = 50) -> Standing:
         with self._database.read() as connection:
-            rows = connection.execute(_STANDING, key_columns(key) | {"among": among}).all()
-            checkpoint = rows[0].checkpoint if rows else connection.execute(_CURSOR, key_columns(key)).scalar()
+            rows = _STANDING.rows(connection, key_columns(key) | {"among": among})
+            checkpoint = rows[0].checkpoint if rows else _cursor(connection, key)
         return Standing(checkpoint, tuple(map(_run, rows)))
 
     def run_state(self, run_id: str) -> RunState | None:
@@ -405,6 +407,11 @@ def _run(row: Row[Any]) -> RunRecord:
         wait=Wait(**row.wait) if row.wait else None,
         requests=requests_from_json(row.requests or ()),
     )
+
+
+def _cursor(connection: Connection, key: ObjectKey) -> str | None:
+    row = _CURSOR.first(connection, key_columns(key))
+    return None if row is None else row.checkpoint
 
 
 def _key(row: Row[Any]) -> ObjectKey:

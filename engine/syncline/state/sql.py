@@ -26,6 +26,7 @@ from syncline.state import credentials, ledger, left, positions, retired_flows, 
 from syncline.state import lease as leases
 from syncline.state.budgets import SqlBudgets
 from syncline.state.deliveries import SqlDeliveries
+from syncline.state.direct import Direct
 from syncline.state.erasures import SqlErasures
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
@@ -84,7 +85,7 @@ def _named(key: ObjectKey) -> dict[str, str]:
 _MINE = tables.runs.c.id == bindparam("run")
 _LOCKED_STATE = select(tables.runs.c.state).where(_MINE).with_for_update()
 _CHANGE_RUN = update(tables.runs).where(_MINE)
-_CHANGE_RUNNING = _CHANGE_RUN.where(tables.runs.c.state == str(RunState.running))
+_CHANGE_RUNNING = Direct(_CHANGE_RUN.where(tables.runs.c.state == str(RunState.running)))
 _DROP_REJECTS = delete(tables.rejects).where(
     tables.rejects.c.run == bindparam("of"), tables.rejects.c.sequence >= bindparam("first")
 )
@@ -133,17 +134,19 @@ class SqlStore(SqlReader):
         super().__init__(database)
         self._renewals = leases.Renewals(database)
         new = database.insert
-        self._new_run = new(tables.runs).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        self._new_run = Direct(new(tables.runs).on_conflict_do_nothing().execution_options(preserve_rowcount=True))
         self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
-        self._new_cursor = _upsert(new(tables.cursors), "tenant", "kind", "name")
+        self._new_cursor = Direct(_upsert(new(tables.cursors), "tenant", "kind", "name"))
         heads = new(tables.audit_heads)
         larger = tables.audit_heads.c.size < heads.excluded.size
         self._new_head = {anew: _upsert(heads, "id", where=None if anew else larger) for anew in (False, True)}
         self._new_history = new(tables.history).on_conflict_do_nothing()
         counting = new(tables.metrics)
-        self._count = counting.on_conflict_do_update(
-            index_elements=["tenant", "kind", "name", "period", "counter"],
-            set_={"value": tables.metrics.c.value + counting.excluded.value},
+        self._count = Direct(
+            counting.on_conflict_do_update(
+                index_elements=["tenant", "kind", "name", "period", "counter"],
+                set_={"value": tables.metrics.c.value + counting.excluded.value},
+            )
         )
 
     def close(self) -> None:
@@ -464,7 +467,7 @@ class SqlStore(SqlReader):
                 self._add_metrics(connection, key, values)
 
     def _put_cursor(self, connection: Connection, key: ObjectKey, checkpoint: str) -> None:
-        connection.execute(self._new_cursor, key_columns(key) | {"checkpoint": checkpoint})
+        self._new_cursor.run(connection, key_columns(key) | {"checkpoint": checkpoint})
 
     def _put_run(self, connection: Connection, run: RunRecord) -> None:
         columns, mine = run_columns(run), {"run": run.id}
@@ -473,7 +476,7 @@ class SqlStore(SqlReader):
         # Most that begin are new, and most that end were running: that is tried without asking first.
         if run.state in {RunState.pending, RunState.running}:
             changed = self._insert_run(connection, run, columns)
-        elif changed := bool(connection.execute(_CHANGE_RUNNING, columns | over | mine).rowcount):
+        elif changed := bool(_CHANGE_RUNNING.run(connection, columns | over | mine)):
             before = RunState.running
         if not changed:
             before = _state(connection, run.id)
@@ -489,14 +492,14 @@ class SqlStore(SqlReader):
     def _insert_run(self, connection: Connection, run: RunRecord, columns: Mapping[str, Any]) -> bool:
         """Whether it was new."""
         new = {**columns, **key_columns(run.key), "id": run.id}
-        return bool(connection.execute(self._new_run, new).rowcount)
+        return bool(self._new_run.run(connection, new))
 
     def _add_metrics(self, connection: Connection, key: ObjectKey, values: Mapping[str, float]) -> None:
         period = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
         # In one order everywhere, so that two transactions never wait for each other's counters.
         rows = [key_columns(key) | {"period": period, "counter": c, "value": values[c]} for c in sorted(values)]
         if rows:
-            connection.execute(self._count, rows)
+            self._count.run_many(connection, rows)
 
 
 def _renamed(document: str, key: ObjectKey) -> str:

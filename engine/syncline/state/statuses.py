@@ -18,11 +18,12 @@ from syncline.model.condition import Condition, ConditionType, Mood, Occurrence,
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.state import tables
+from syncline.state.direct import Direct
 from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import RunRecord, StatusChange
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
+    from sqlalchemy import ColumnElement, Connection, Row, Table
     from sqlalchemy.dialects import postgresql, sqlite
 
     from syncline.state.database import Database
@@ -47,7 +48,7 @@ _STATUSES, _EVENTS = tables.statuses, tables.events
 _TEXT = cast(_STATUSES.c.conditions, Text)
 _READ = tuple(_TEXT.label(c.name) if c.name == "conditions" else c for c in _STATUSES.c)
 # Made once, as those below: composing a statement costs more than running it.
-_INSERT_EVENT = insert(_EVENTS)
+_INSERT_EVENT = Direct(insert(_EVENTS).returning(_EVENTS.c.number))
 _DUE = (
     select(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
     .where(_STATUSES.c.retry != "", _STATUSES.c.retry <= bindparam("now"))
@@ -63,11 +64,11 @@ def read(connection: Connection, keys: Sequence[ObjectKey] | None) -> dict[Objec
 def _rows(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool = False) -> list[Row[Any]]:
     """What is kept of these objects, or of all, in key order. `lock`: nobody else changes it in this transaction."""
     if keys is None:
-        return list(connection.execute(_reading(None, lock=lock)))
+        return list(_reading(None, lock=lock).rows(connection, {}))
     found: list[Row[Any]] = []
     for start in range(0, len(keys), _CHUNK):
         some = keys[start : start + _CHUNK]
-        found += connection.execute(_reading(len(some), lock=lock), _numbered(some))
+        found += _reading(len(some), lock=lock).rows(connection, _numbered(some))
     return sorted(found, key=lambda row: (row.tenant, row.kind, row.name))
 
 
@@ -125,8 +126,8 @@ def tell(connection: Connection, *occurrences: Occurrence) -> None:
             "revision": occurrence.revision,
             "run": occurrence.run,
         }
-        key = connection.execute(_INSERT_EVENT, values).inserted_primary_key
-        if key is not None and (number := int(key[0])) % _PRUNED == 0:
+        number = int(_INSERT_EVENT.first(connection, values).number)
+        if number % _PRUNED == 0:
             connection.execute(delete(_EVENTS).where(_EVENTS.c.number <= number - KEPT_EVENTS))
 
 
@@ -159,7 +160,7 @@ def events(
 
 
 @lru_cache(maxsize=_CHUNK)
-def _reading(count: int | None, *, lock: bool) -> Select[Any]:
+def _reading(count: int | None, *, lock: bool) -> Direct:
     """Reads the statuses of so many objects, or of all; made once, as composing it costs more than running it."""
     columns = _STATUSES.c
     query = select(*_READ).order_by(columns.tenant, columns.kind, columns.name)
@@ -170,7 +171,7 @@ def _reading(count: int | None, *, lock: bool) -> Select[Any]:
         query = query.where(
             or_(*((columns.tenant == t) & (columns.kind == k) & (columns.name == n) for t, k, n in names))
         )
-    return query.with_for_update() if lock else query
+    return Direct(query.with_for_update() if lock else query)
 
 
 def _numbered(keys: Sequence[ObjectKey]) -> dict[str, str]:
