@@ -170,6 +170,14 @@ class Trying(Protocol):
 
 
 @runtime_checkable
+class Changing(Protocol):
+    """What a database may offer besides: a statement that changes a row and says so, as a transaction of its own."""
+
+    def change_told(self, table: str, changes: str, where: str, parameters: Sequence[Any]) -> bool:
+        """Changes the rows of a table where a condition is true, if there are any. Losing power may undo that."""
+
+
+@runtime_checkable
 class Branching(Protocol):
     """What a database may offer besides: writing to one table over several connections at once."""
 

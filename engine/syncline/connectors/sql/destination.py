@@ -238,9 +238,7 @@ class SqlDestination:
             with self._database.transaction():
                 self._database.lock_tables()
                 self._fences.ensure()
-        # Losing power undoes at most the claim of a run that is lost with it.
-        with self._database.transaction(durable=False):
-            self._fences.claim(flow, fence, anew=anew)
+        self._fences.claim(flow, fence, anew=anew)
 
     def _claim_first(self, flow: str) -> None:
         """Takes a flow that had no checkpoint when it was asked for."""

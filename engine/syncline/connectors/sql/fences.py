@@ -10,11 +10,12 @@ flow over, as one by hand could.
 
 from __future__ import annotations
 
-from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.database import Changing, Database
 from syncline.connectors.sql.names import quoted
 from syncline.model.errors import Denied
 from syncline.model.schema import INTEGER, DataType, Field, Schema
 from syncline.sdk.destination import Fence
+from syncline.sdk.offers import offers
 
 TABLE = "_syncline_fences"
 
@@ -42,7 +43,19 @@ class Fences:
             self._database.create(TABLE, _COLUMNS, keyed=True)
 
     def claim(self, flow: str, fence: Fence, *, anew: bool) -> None:
-        """Takes a flow; refused (`Denied`) where it was taken by a later token of the same state, unless `anew`."""
+        """Takes a flow; refused (`Denied`) where it was taken by a later token of the same state, unless `anew`.
+
+        Losing power undoes at most the claim of a run that is lost with it. What was taken before is taken by one
+        statement, where the database can tell what that did.
+        """
+        database, mine = self._database, (fence.lineage, fence.token, flow)
+        where = "flow = $3" if anew else "flow = $3 AND (lineage <> $1 OR token <= $2)"
+        if offers(database, Changing) and database.change_told(self._table, "lineage = $1, token = $2", where, mine):
+            return
+        with database.transaction(durable=False):
+            self._claim(flow, fence, anew=anew)
+
+    def _claim(self, flow: str, fence: Fence, *, anew: bool) -> None:
         held = self._held(flow)
         if not held:
             self._database.execute(

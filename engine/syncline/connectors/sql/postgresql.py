@@ -142,6 +142,16 @@ class PostgresDatabase:
         with _errors():
             return self._connection.execute(statement.encode(), parameters or None, prepare=True).fetchall()
 
+    def change_told(self, table: str, changes: str, where: str, parameters: Sequence[Any]) -> bool:
+        """See `Changing`."""
+        return bool(
+            self.execute(
+                "WITH soon AS (SELECT pg_catalog.set_config('synchronous_commit', 'off', true))"
+                f" UPDATE {table} SET {changes} FROM soon WHERE {where} RETURNING 1",
+                parameters,
+            )
+        )
+
     def or_set(self, key: str, *names: str) -> str:
         """The end of an upsert."""
         return on_conflict(key, names)
@@ -254,23 +264,27 @@ class PostgresDatabase:
         if self.likely_new(table, rows) and (written := self.copied(table, rows, schema)) is not None:
             return written
         stage, given = self.staged("stage", rows, schema)
-        ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
-        return self.merged(table, stage, schema, given, inserted, updated)
+        place = self.place + quoted(table)
+        ((inserted, updated, triggers),) = self.execute(_merge(place, stage, schema), (place,))
+        return self.merged(table, stage, schema, given, inserted, updated, triggers=triggers)
 
     def likely_new(self, table: str, rows: Rendered) -> bool:
         """Whether rows are worth copying straight into a table; see `straight.py`."""
         return self._straight.worth_trying(table, rows.frame.height, lambda: self._empty(table))
 
-    def merged(self, table: str, stage: str, schema: Schema, given: int, inserted: int, updated: int) -> Written:
+    def merged(
+        self, table: str, stage: str, schema: Schema, given: int, inserted: int, updated: int, *, triggers: bool
+    ) -> Written:
         """
         What became of the rows of a staging table that were merged, which tells what to do with the next. A trigger may
-        leave out rows that are new, by returning NULL; of those that are there, such a one leaves what they are.
+        leave out rows that are new, by returning NULL; of those that are there, such a one leaves what they are. None
+        is looked for where the table has no such trigger.
         """
-        left_out = 0
-        if same := given - inserted - updated:
+        left_out, same = 0, given - inserted - updated
+        if same and triggers:
             there = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in schema.key)
-            place = self.place + quoted(table)
-            ((left_out,),) = self.execute(_LEFT_OUT.format(stage=stage, place=place, there=there), (place,))
+            absent = f"NOT EXISTS (SELECT FROM {self.place}{quoted(table)} AS t WHERE {there})"
+            ((left_out,),) = self.execute(f"SELECT count(*) FROM pg_temp.{stage} AS s WHERE {absent}")
         written = Written(inserted, updated, same - left_out, left_out=left_out)
         self._straight.merged(table, given, written)
         return written
@@ -435,14 +449,11 @@ class PostgresDatabase:
             return cursor.rowcount
 
 
+#: Whether a table has a trigger that may leave out rows which are inserted: FOR EACH ROW, BEFORE, INSERT.
+TRIGGERS = """EXISTS (
+SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = CAST($1 AS regclass) AND NOT tgisinternal AND tgtype & 7 = 7)"""
+
 #: Indexes of a table by what they are: the end of their definition, from its access method on.
-#: Rows that were to be inserted and aren't there. Without a trigger that may have left them out, none is looked for.
-_LEFT_OUT = """
-SELECT count(*) FROM pg_temp.{stage} AS s
-WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger
-              WHERE tgrelid = CAST($1 AS regclass) AND NOT tgisinternal AND tgtype & 7 = 7)
-  AND NOT EXISTS (SELECT FROM {place} AS t WHERE {there})
-"""
 INDEXES = """
 SELECT pg_catalog.substring(d, pg_catalog.strpos(d, ' USING ')) || i.indisprimary || i.indisunique, c.relname
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid, pg_catalog.pg_get_indexdef(c.oid) d
@@ -466,10 +477,13 @@ def _copying(place: str, schema: Schema) -> str:
 
 
 def _merge(place: str, stage: str, schema: Schema) -> str:
-    """Inserts or updates, and counts both: a row that was inserted has no deleting transaction (`xmax`)."""
+    """
+    Inserts or updates, and counts both: a row that was inserted has no deleting transaction (`xmax`). Tells as well
+    whether a trigger may have left rows out.
+    """
     return (
         f"WITH merged AS ({upsert(place, stage, schema)} RETURNING (t.xmax = 0) AS fresh)"
-        " SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
+        f" SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh), {TRIGGERS} FROM merged"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syncline.connectors.sql.names import DIGEST, FRESH, columns, quoted
-from syncline.connectors.sql.postgresql import upsert
+from syncline.connectors.sql.postgresql import TRIGGERS, upsert
 from syncline.model.errors import Again
 from syncline.model.schema import Schema
 from syncline.sdk.destination import Written
@@ -52,14 +52,16 @@ class PostgresReversal:
                 f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}) FOR NO KEY UPDATE OF t",
             )
         merged = f"{upsert(place, stage, schema)} RETURNING {self._left(key, noted)} AS line, t.xmax = 0 AS fresh"
-        ((inserted, updated, after),) = database.execute(
+        ((inserted, updated, after, triggers),) = database.execute(
             f"WITH merged AS ({merged}) SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh),"
-            f" {_together('line', 'fresh')} FROM merged"
+            f" {_together('line', 'fresh')}, {TRIGGERS} FROM merged",
+            (place,),
         )
         # The end of a line doesn't stand in a value as it is.
         if updated != before.count(b"\n"):
             raise Again(f"somebody else wrote to rows of table {table!r} meanwhile", code="SYN488", after=0.0)
-        return database.merged(table, stage, schema, given, inserted, updated), before, after.encode()
+        written = database.merged(table, stage, schema, given, inserted, updated, triggers=triggers)
+        return written, before, after.encode()
 
     def _copied(
         self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]
