@@ -232,6 +232,10 @@ def read_ahead(
             seat.leave()
 
 
+def _go_on() -> None:
+    """Work that is short is ended."""
+
+
 class Serial:
     """A thread that does one thing after another: the only one that touches the destination.
 
@@ -267,13 +271,13 @@ class Serial:
         """Does it there, later."""
         return self._thread.submit(function)
 
-    def close(self) -> None:
-        """Waits for what was started."""
-        wait((self._thread.give_back(),))
-
-
-def _go_on() -> None:
-    """Work that is short is ended."""
+    def close(self, last: Callable[[], object] = _go_on) -> None:
+        """Does what is left to do there, waits for it as `call` does, and for what was started."""
+        done, back = self._thread.submit(last), self._thread.give_back()
+        try:
+            self.result(done)
+        finally:
+            back.exception()
 
 
 def _look(started: Future[T], seconds: float) -> None:

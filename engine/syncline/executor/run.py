@@ -131,9 +131,8 @@ class Run:
     def execute(self) -> RunResult:
         serial = Serial(self._patience())
         with ExitStack() as stack:
-            stack.callback(serial.close)
             opened = ExitStack()  # by that thread, also after a signal has ended the wait for it
-            stack.callback(serial.call, opened.close)
+            stack.callback(serial.close, opened.close)
             try:
                 self.standing = self.facilities.store.standing(self.flow.key)
                 results = self.engine.decide(self.item, self.applied)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 _PER = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
 
 
+@lru_cache(maxsize=256)  # each run asks for the same few
 def duration(text: str) -> float:
     """Seconds of `1h30m`, `500ms`, `7d`; ValueError otherwise."""
     if not re.match(DURATION_PATTERN, text):
