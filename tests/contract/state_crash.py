@@ -62,14 +62,18 @@ def _apply_until_killed(url: str, schema: str, point: int) -> None:
     store = open_store(url, schema=schema)
     left = point
 
-    def count(_connection: object, _cursor: object = None, statement: str = "COMMIT", *_: object) -> None:
+    def count(statement: str) -> None:
         nonlocal left
-        left -= not statement.startswith("SELECT")
+        left -= not statement.startswith(("SELECT", "BEGIN", "PRAGMA"))
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(store._database.engine, "before_cursor_execute", count)
-    event.listen(store._database.engine, "commit", count)
+    engine = store._database.engine
+    if engine.dialect.name == "sqlite":  # whose driver is told much past SQLAlchemy, and tells of all
+        event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(count))
+    else:
+        event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: count(statement))
+        event.listen(engine, "commit", lambda _: count("COMMIT"))
     _apply(store)
     os._exit(0)
 
