@@ -64,6 +64,8 @@ class Place:
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple]:
         """Runs a statement with `?` for parameters over a connection of its own, in the schema of the test."""
+        if self.dialect in {"sqlite", "duckdb"}:
+            self.file.parent.mkdir(exist_ok=True)
         if self.dialect == "sqlite":
             with closing(sqlite3.connect(self.file)) as file:
                 rows = file.execute(statement, parameters).fetchall()
