@@ -16,8 +16,8 @@ from syncline.executor.threads import borrow
 from syncline.model.errors import SynclineError
 
 if TYPE_CHECKING:
-    from syncline.executor.pipeline import ReadAhead
     from syncline.executor.prepare import Prepared, Preparer
+    from syncline.executor.read_ahead import ReadAhead
     from syncline.model.latency import Timing
     from syncline.sdk.batch import Batch
 

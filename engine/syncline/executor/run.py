@@ -31,12 +31,15 @@ from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchang
 from syncline.executor.image_keys import images_of
 from syncline.executor.in_flight import PARTS, InFlight, Seat
 from syncline.executor.in_order import InOrder
+from syncline.executor.patience import Patience
 from syncline.executor.permission import permitted
-from syncline.executor.pipeline import Patience, Serial, load, read_ahead
+from syncline.executor.pipeline import load
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
+from syncline.executor.read_ahead import read_ahead
 from syncline.executor.sealed_ledger import ledgers
+from syncline.executor.serial import Serial
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of, state_in
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of

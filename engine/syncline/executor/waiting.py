@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from syncline.executor.halt import HEARD_WITHIN
-from syncline.executor.pipeline import Patience
+from syncline.executor.patience import Patience
 from syncline.executor.threads import borrow
 from syncline.model import units
 

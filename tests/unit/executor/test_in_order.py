@@ -9,7 +9,7 @@ import pytest
 
 from syncline.executor.in_flight import InFlight
 from syncline.executor.in_order import InOrder
-from syncline.executor.pipeline import read_ahead
+from syncline.executor.read_ahead import read_ahead
 from syncline.model.errors import Again
 
 if TYPE_CHECKING:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from syncline.executor import pipeline
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.halt import Halt
 from syncline.executor.in_flight import InFlight
 from syncline.executor.in_order import Turn
-from syncline.executor.pipeline import Patience, Serial, load, read_ahead
+from syncline.executor.patience import Patience
+from syncline.executor.pipeline import load
 from syncline.executor.prepare import Prepared
+from syncline.executor.read_ahead import READ_AHEAD, STOP_SECONDS, read_ahead
+from syncline.executor.serial import Serial
 from syncline.kinds.sync import Guards
 from syncline.model.errors import Again, Stalled
 from syncline.model.latency import Timing
@@ -55,7 +57,7 @@ def test_no_more_than_is_needed_is_read_ahead():
     with read_ahead(source()) as incoming:
         assert next(iter(incoming)) == 0  # type: ignore[comparison-overlap]  # likewise
         time.sleep(0.05)
-        assert len(read) <= 2 + pipeline.READ_AHEAD
+        assert len(read) <= 2 + READ_AHEAD
 
 
 def test_an_error_of_the_source_comes_after_what_it_gave():
@@ -73,7 +75,7 @@ def test_an_error_of_the_source_comes_after_what_it_gave():
 
 def test_leaving_early_does_not_wait_for_a_source_that_waits(monkeypatch):
     """A source that hangs is left behind after the time for stopping: long before it would end."""
-    monkeypatch.setattr(pipeline, "STOP_SECONDS", 0.05)
+    monkeypatch.setattr("syncline.executor.read_ahead.STOP_SECONDS", 0.05)
     release = threading.Event()
 
     def source():
@@ -223,7 +225,7 @@ def test_a_source_that_waits_for_a_commit_can_be_stopped():
     began = time.monotonic()
     with read_ahead(source()) as incoming:
         next(iter(incoming))
-    assert time.monotonic() - began < pipeline.STOP_SECONDS
+    assert time.monotonic() - began < STOP_SECONDS
     assert asked == [1]
 
 
@@ -254,7 +256,7 @@ def test_a_source_that_waits_for_room_can_be_stopped():
     began = time.monotonic()
     with read_ahead(map(Number, range(4)), seat=room.join(1)) as incoming:  # type: ignore[arg-type]  # likewise
         next(iter(incoming))
-    assert time.monotonic() - began < pipeline.STOP_SECONDS
+    assert time.monotonic() - began < STOP_SECONDS
     one = room.join(1)
     assert one.take(0)
 
