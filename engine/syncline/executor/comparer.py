@@ -16,14 +16,11 @@ from msgspec.structs import replace
 
 from syncline.executor.applied import Applied
 from syncline.executor.classified import MASK
-from syncline.executor.cutoff import cutoff_of
 from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, THERE, Fingerprints
+from syncline.executor.moves import moves_of
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
-from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.read_back import RowsThere
-from syncline.executor.suppressor import suppressor_of
-from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading
 from syncline.executor.waits import Waits
 from syncline.executor.watch import watch_of
@@ -111,17 +108,10 @@ class Comparer(Struct, frozen=True):
         progress.started(RunInfo("", str(key), flow.spec.source, flow.spec.to, dry=True))
         with reading(opener) as source:
             columns = bind_columns(item, source, hash_key_of(self.settings))
-            tombstones = tombstones_of(flow, columns)
-            mark = tombstones.mark if tombstones is not None else ""
-            schema = replace(columns.target, key=flow.target_key)
-            target = schema if tombstones is None else tombstones.target(schema)
             watch = watch_of(item, applied, self.settings.root)
-            watch.source(columns)
-            preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones, watch=watch)
-            preparer.cutoff = cutoff_of(applied, item, self.settings.root)
-            preparer.suppressor = suppressor_of(
-                self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
-            )
+            moves = moves_of(item, applied, columns, watch, self.reader, ring_of(self.settings), self.settings.root)
+            schema, mark = replace(columns.target, key=flow.target_key), moves.mark
+            preparer = moves.preparer(None)
             with Fingerprints(schema) as rows:
                 there = RowsThere(opener, schema, mark)
                 for frame in there:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field, structs
+from msgspec import structs
 
 from syncline.executor.at_rest import seal_checkpoint, seal_receipt
 from syncline.executor.control import confirmed
@@ -19,13 +19,14 @@ from syncline.executor.watch import Watched
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
-from syncline.model.run import Counts, FileCounts, Receipt, RunState, next_state
+from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.model.sample import sample_of
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from syncline.executor.accounting import Accounted
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.commit import Committer
     from syncline.executor.facilities import Facilities
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
 
 #: Digests of files in an event at most; the receipt has all of them.
 _MOST_DIGESTS = 20
-
-
-class Accounted(Struct, frozen=True):
-    """What ties an import's files to the rows at its destination; nothing of a sync, or of what is no files."""
-
-    digests: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, FileCounts] = field(default_factory=dict)
-    rows: int | None = None
 
 
 def finish(run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, accounted: Accounted) -> RunResult:

@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from msgspec.structs import replace
 
-from syncline.executor.absence import absence_of, unsure_of
+from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.at_rest import open_checkpoint
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.cutoff import cutoff_of
+from syncline.executor.moves import moves_of
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.preview import first
 from syncline.executor.start import start_of
-from syncline.executor.suppressor import suppressor_of
-from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading, waited
 from syncline.executor.watch import watch_of
 from syncline.model.errors import SynclineError
@@ -106,24 +104,13 @@ class Forecaster:
 
     def _read(self, item: CompiledFlow, opener: Opener, source: Source, position: dict[str, object] | None) -> _Part:
         columns = bind_columns(item, source, hash_key_of(self.settings))
-        tombstones = tombstones_of(item.flow, columns)
-        schema = replace(columns.target, key=item.flow.target_key)
-        if tombstones is not None:
-            schema = tombstones.target(schema)
-        spec = item.flow.spec
-        target = Target(str(item.flow.key), "", item.flow.target.stream, schema, spec.write)
-        keyed = spec.write != "append" and bool(schema.key)
         applied = Applied(0, "", "", {}, self.desired, self.flows)
         watch = watch_of(item, applied, self.settings.root, partly=True)
-        watch.source(columns)
-        preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, watch=watch)
-        preparer.cutoff = cutoff_of(applied, item, self.settings.root)
-        preparer.suppressor = suppressor_of(
-            self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
-        )
-        part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
-        part.sweeps = absence_of(item.flow, columns) is not None
-        self._take(part, preparer, batches(opener, source.read(position)))
+        moves = moves_of(item, applied, columns, watch, self.reader, ring_of(self.settings), self.settings.root)
+        target = Target(str(item.flow.key), "", item.flow.target.stream, moves.target, item.flow.spec.write)
+        part = _Part(target, keyed=moves.keyed, mark=moves.mark)
+        part.sweeps = moves.absence is not None
+        self._take(part, moves.preparer(None), batches(opener, source.read(position)))
         watch.settle(whole=part.whole)
         part.allowed = tuple(watch.notes)
         return part

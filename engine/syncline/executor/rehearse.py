@@ -19,11 +19,11 @@ from syncline.executor.applied import Applied
 from syncline.executor.at_rest import open_checkpoint
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import check_control
-from syncline.executor.cutoff import cutoff_of
 from syncline.executor.guard import check_deletes, check_rejects, check_rows, check_volume, max_shrink, unchanged
 from syncline.executor.held import held
+from syncline.executor.moves import moves_of
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
-from syncline.executor.prepare import Prepared, Preparer
+from syncline.executor.prepare import Prepared
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.quality import Quality, QualityMeter
 from syncline.executor.repeats import Repeat, Repeats
@@ -31,12 +31,9 @@ from syncline.executor.report import Summary, summarise
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
 from syncline.executor.sums import added
-from syncline.executor.suppressor import suppressor_of
-from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading, waited
 from syncline.executor.waits import Waits
 from syncline.executor.watch import watch_of
-from syncline.kinds.sync import SyncSpec
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.run import Counts, Reject
 from syncline.sdk.comparison import Proposed
@@ -131,27 +128,11 @@ class Rehearser(Struct, frozen=True):
         with reading(opener) as source:
             columns = bind_columns(item, source, hash_key_of(self.settings))
             watch = watch_of(item, applied, self.settings.root)
-            watch.source(columns)
-            tombstones = tombstones_of(item.flow, columns)
-            schema = structs.replace(columns.target, key=item.flow.target_key)
-            if tombstones is not None:
-                schema = tombstones.target(schema)
-            target = Target(str(key), "", item.flow.target.stream, schema, item.flow.spec.write)
-            sweeps = isinstance(spec, SyncSpec) and spec.absent == "delete"
-            keyed = item.flow.spec.write != "append" and bool(schema.key)
-            seen = _Rehearsed(
-                opener, target, sweeps=sweeps, keyed=keyed, mark=tombstones.mark if tombstones is not None else ""
-            )
-            control = item.flow.spec.guards.control
-            limits = held(opener, target)
-            preparer = Preparer(
-                columns, schema, unique=keyed, writer=limits, tombstones=tombstones, control=control, watch=watch
-            )
-            preparer.traced = keyed and tombstones is None
-            preparer.cutoff = cutoff_of(applied, item, self.settings.root)
-            preparer.suppressor = suppressor_of(
-                self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
-            )
+            moves = moves_of(item, applied, columns, watch, self.reader, ring_of(self.settings), self.settings.root)
+            target = Target(str(key), "", item.flow.target.stream, moves.target, spec.write)
+            seen = _Rehearsed(opener, target, sweeps=moves.absence is not None, keyed=moves.keyed, mark=moves.mark)
+            preparer = moves.preparer(held(opener, target), control=spec.guards.control)
+            preparer.traced = moves.keyed and moves.tombstones is None
             total = source.total_bytes if isinstance(source, Measured) else None
 
             def rejects() -> Iterator[Reject]:

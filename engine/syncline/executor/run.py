@@ -16,7 +16,7 @@ import polars as pl
 from msgspec import structs
 
 from syncline.audit.records import run_key
-from syncline.executor.absence import absence_of
+from syncline.executor.accounting import Accounted, accounted_of, rows_at
 from syncline.executor.admission import DailyRows, Disk, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
@@ -25,24 +25,21 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
-from syncline.executor.cutoff import cutoff_of
-from syncline.executor.ending import Accounted, finish, moved, stopped
+from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.image_keys import images_of
 from syncline.executor.in_flight import PARTS, InFlight, Seat
 from syncline.executor.in_order import InOrder
+from syncline.executor.moves import moves_of
 from syncline.executor.patience import Patience
 from syncline.executor.permission import permitted
 from syncline.executor.pipeline import load
-from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
 from syncline.executor.read_ahead import read_ahead
 from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.serial import Serial
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of, state_in
-from syncline.executor.suppressor import suppressor_of
-from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waits import Waits
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
@@ -51,10 +48,10 @@ from syncline.model import units
 from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, RunState, next_state
-from syncline.sdk.destination import Alike, Counting, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
+from syncline.sdk.destination import Alike, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Reversing
-from syncline.sdk.source import Digesting, Measured
+from syncline.sdk.source import Measured
 from syncline.state.store import Lease, RunRecord, Standing, Wait
 
 if TYPE_CHECKING:
@@ -62,7 +59,9 @@ if TYPE_CHECKING:
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
-    from syncline.executor.pipeline import Sink
+    from syncline.executor.moves import Moves
+    from syncline.executor.pipeline import Advanced, Sink
+    from syncline.executor.read_ahead import ReadAhead
     from syncline.executor.suppressor import Suppressor
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
@@ -310,104 +309,110 @@ class Run:
         self.progress.started(info)
 
     def _move(self, serial: Serial, source: Source, destination: Destination, start: Checkpoint) -> RunResult:
-        columns = self.engine.columns(self.item, source)
-        watch = self.engine.watch(self.item, self.applied)
-        watch.source(columns)
-        tombstones = tombstones_of(self.flow, columns)
-        target = structs.replace(columns.target, key=self.flow.target_key)
-        if tombstones is not None:
-            target = tombstones.target(target)
-        absence = absence_of(self.flow, columns) if not (self.work.parent or start.done) else None
-        unique = self.mode != "append" and bool(target.key)
         facilities = self.facilities
-        cutoff = cutoff_of(self.applied, self.item, facilities.settings.root)
-        self.suppressor = suppressor_of(
-            facilities.store, lambda: facilities.keys, self.applied, self.item, columns, facilities.settings.root
+        moves = moves_of(
+            self.item,
+            self.applied,
+            self.engine.columns(self.item, source),
+            self.engine.watch(self.item, self.applied),
+            facilities.store,
+            lambda: facilities.keys,
+            facilities.settings.root,
         )
-        guards = self.guards
+        self.suppressor = moves.suppressor
         total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
-            limits = self.opener.limits(Target(self.work.name, "", self.flow.target.stream, target, self.mode))
-            preparer = Preparer(columns, target, unique, limits, strict=True, control=guards.control, watch=watch)
-            if guards.anonymity is not None:
-                preparer.groups = Groups(guards.anonymity, target.key if unique else ())
-            preparer.suppressor, preparer.cutoff = self.suppressor, cutoff
-            self._first_pass(source.read(start.position), preparer, start, total)
+            self._first_pass(source.read(start.position), moves, start, total)
         self.progress.phase("loading")
-        into = Target(
+        sweeps = moves.absence is not None and not (self.work.parent or start.done)
+        into, advanced = self._into(destination, moves, start, sweeps=sweeps), self._advancing(start, total)
+        # One that was killed between its end and telling it has nothing left to read.
+        batches = () if start.done else source.read(start.position)
+        with read_ahead(batches, self._patience(), self.work.halt, self._seat()) as incoming:
+            writer = serial.call(lambda: destination.open(into))
+            committer, done = self._load(serial, incoming, writer, moves, start, advanced, sweeps=sweeps)
+        self.complete, self.record = True, structs.replace(self.record, counts=done.counts)
+        self.opener.notices += moves.watch.notes
+        accounted = Accounted()
+        if isinstance(self.flow.spec, ImportSpec) and not self.work.parent:
+            stream = self.flow.target.stream
+            accounted = accounted_of(source, done, serial.call(lambda: rows_at(destination, stream)))
+        return finish(self, committer, start, done, accounted)
+
+    def _load(
+        self,
+        serial: Serial,
+        incoming: ReadAhead,
+        writer: Writer,
+        moves: Moves,
+        start: Checkpoint,
+        advanced: Advanced,
+        *,
+        sweeps: bool,
+    ) -> tuple[Committer, Checkpoint]:
+        """Moves everything, and gives who committed it, with the checkpoint at its end."""
+        if offers(writer, Sending):
+            serial.stop = serial.cut = writer.stop
+        committer = Committer(
+            self.facilities,
+            writer,
+            self.flow.key,
+            self.record,
+            self._may_end,
+            self.guards,
+            moves.mark,
+            sweeps=sweeps,
+        )
+        if start.sequence:
+            committer.tell(start)
+        sink = self._sink(committer, writer, start.run)
+        try:
+            strict = not self.work.parent
+            preparer = moves.preparer(writer, control=self.guards.control, strict=strict, sweeps=sweeps)
+            ready = InOrder(incoming, preparer, self._partitions())
+            end = load(ready, sink, serial, start, self.guards, advanced, self._partitions())
+            self._check_whole(end)
+            self.progress.phase("finishing")
+            return committer, serial.call(lambda: committer.finish(end))
+        except BaseException:
+            self.record = committer.counted_record()
+            serial.call(writer.abort)
+            serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
+            raise
+
+    def _into(self, destination: Destination, moves: Moves, start: Checkpoint, *, sweeps: bool) -> Target:
+        return Target(
             self.work.name,
             start.run,
             self.flow.target.stream,
-            target,
+            moves.target,
             self.mode,
-            max_shrink(guards),
-            sweeps=absence is not None,
+            max_shrink(self.guards),
+            sweeps=sweeps,
             ahead=self._partitions() if self._partitions() > 1 else 0,
             keeping=self._keeping(destination, start.run),
             alike=self._alike(),
         )
 
-        tenant = tenant_spec(self.applied.desired, self.flow.key.tenant)
-        daily = DailyRows.of(self.facilities.store, tenant, self.flow.key)
-        disk = Disk.of(self.facilities.store, tenant, self.flow.key)
+    def _advancing(self, start: Checkpoint, total: int | None) -> Advanced:
+        """Tells of progress, and holds the tenant's quotas of rows and of disk."""
+        store, key = self.facilities.store, self.flow.key
+        tenant = tenant_spec(self.applied.desired, key.tenant)
+        daily, disk = DailyRows.of(store, tenant, key), Disk.of(store, tenant, key)
 
         def advanced(counts: Counts, size: int) -> None:
             self.progress.advanced(counts, size / total if total else None)
             daily.advance(counts.written - start.counts.written)
             disk.advance(counts.rejected)
 
-        # One that was killed between its end and telling it has nothing left to read.
-        with read_ahead(
-            () if start.done else source.read(start.position), self._patience(), self.work.halt, self._seat()
-        ) as incoming:
-            writer = serial.call(lambda: destination.open(into))
-            if offers(writer, Sending):
-                serial.stop = serial.cut = writer.stop
-            mark = tombstones.mark if tombstones is not None else ""
-            committer = Committer(
-                self.facilities,
-                writer,
-                self.flow.key,
-                self.record,
-                self._may_end,
-                guards,
-                mark,
-                sweeps=absence is not None,
-            )
-            if start.sequence:
-                committer.tell(start)
-            sink = self._sink(committer, writer, start.run)
-            try:
-                strict = not self.work.parent
-                preparer = Preparer(
-                    columns,
-                    target,
-                    unique,
-                    writer,
-                    strict=strict,
-                    tombstones=tombstones,
-                    control=guards.control,
-                    absence=absence,
-                    watch=watch,
-                    suppressor=self.suppressor,
-                    cutoff=cutoff,
-                )
-                ready = InOrder(incoming, preparer, self._partitions())
-                end = load(ready, sink, serial, start, guards, advanced, self._partitions())
-                if not unchanged(self.flow, end):
-                    check_rows(guards, end.counts)
-                    check_control(guards, end)
-                self.progress.phase("finishing")
-                done = serial.call(lambda: committer.finish(end))
-            except BaseException:
-                self.record = committer.counted_record()
-                serial.call(writer.abort)
-                serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
-                raise
-        self.complete, self.record = True, structs.replace(self.record, counts=done.counts)
-        self.opener.notices += watch.notes
-        return finish(self, committer, start, done, self._accounted(serial, source, destination, done))
+        return advanced
+
+    def _check_whole(self, end: Checkpoint) -> None:
+        """Guards that are about all that was read."""
+        if not unchanged(self.flow, end):
+            check_rows(self.guards, end.counts)
+            check_control(self.guards, end)
 
     def _sink(self, committer: Committer, writer: Writer, run: str) -> Sink:
         """Where batches go: to the committer, past a note of each row where the flow's records are to be provable."""
@@ -473,8 +478,12 @@ class Run:
         spec = self.flow.spec
         return isinstance(spec, ImportSpec) and spec.validate_first == "before-commit" and not self.work.parent
 
-    def _first_pass(self, batches: Iterable[Batch], preparer: Preparer, start: Checkpoint, total: int | None) -> None:
+    def _first_pass(self, batches: Iterable[Batch], moves: Moves, start: Checkpoint, total: int | None) -> None:
         """Reads and maps everything, writes nothing; the guards decide."""
+        target = Target(self.work.name, "", self.flow.target.stream, moves.target, self.mode)
+        preparer = moves.preparer(self.opener.limits(target), control=self.guards.control, strict=True)
+        if self.guards.anonymity is not None:
+            preparer.groups = Groups(self.guards.anonymity, moves.target.key if moves.keyed else ())
         serial = Serial()
         try:
             with read_ahead(batches, self._patience(), self.work.halt, self._seat()) as incoming:
@@ -486,22 +495,9 @@ class Run:
                     self.guards,
                     lambda counts, size: self.progress.advanced(counts, size / total if total else None),
                 )
-            if not unchanged(self.flow, end):
-                check_rows(self.guards, end.counts)
-                check_control(self.guards, end)
+            self._check_whole(end)
             if preparer.groups is not None:
                 preparer.groups.check()
             serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
         finally:
             serial.close()
-
-    def _accounted(self, serial: Serial, source: Source, destination: Destination, done: Checkpoint) -> Accounted:
-        """Of an import: the digests of what was read, and how many rows are at the destination, asked of it."""
-        if not isinstance(self.flow.spec, ImportSpec) or self.work.parent:
-            return Accounted()
-        digests = source.digests(done.position) if offers(source, Digesting) else {}
-        sizes = source.sizes(done.position) if offers(source, Digesting) else {}
-        stream = self.flow.target.stream
-        rows = serial.call(lambda: destination.count(stream)) if offers(destination, Counting) else None
-        files = {name: structs.replace(each, size=sizes.get(name)) for name, each in done.files.items()}
-        return Accounted(digests, files, rows)
