@@ -181,10 +181,12 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     demand(settings, key.tenant, "read")
     from syncline.executor.instance import resolver
     from syncline.executor.preview import preview_flow
+    from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
     refuse(validation)
-    found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
+    with closing(open_reader(settings.state_url)) as reader:
+        found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), reader, limit)
     _records_read(settings, key, found.counts.read, found.secrets)
     return found
 

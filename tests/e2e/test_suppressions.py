@@ -116,6 +116,15 @@ def test_what_is_compared_and_rehearsed_has_nobody_who_was_erased(tmp_path):
     assert (rehearsed.counts.written, rehearsed.counts.suppressed) == (1, 2)
 
 
+def test_a_dry_run_shows_nobody_who_was_erased(tmp_path):
+    """What isn't to come back isn't among the records that would be written, and is on nobody's terminal."""
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    privacy.erase(settings, "acme", ADA, lambda _: None)
+    previewed = workflow.preview(settings, house.FLOW, limit=10)
+    assert (len(previewed.rows), previewed.counts.written, previewed.counts.suppressed) == (1, 1, 2)
+    assert "ada@example.com" not in str(previewed)
+
+
 def test_control_totals_have_who_was_set_aside(tmp_path):
     """Totals that came with the data count the person's record, so that they hold as they did before."""
     scenario = house.Scenario("upsert")

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from syncline.executor.applied import Applied
 from syncline.executor.held import held
-from syncline.executor.opening import Opener, bind_columns, hash_key_of
-from syncline.executor.prepare import Preparer, place_order
+from syncline.executor.moves import moves_of
+from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
+from syncline.executor.prepare import place_order
 from syncline.executor.rejects import shown
-from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading
 from syncline.executor.watch import watch_of
 from syncline.model.run import Counts, Reject
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import Flows
     from syncline.sdk.batch import Batch
     from syncline.settings import Settings
+    from syncline.state.store import StateReader
 
 
 class Preview(Struct, frozen=True):
@@ -62,7 +63,13 @@ def first(batch: Batch, limit: int) -> Batch:
 
 
 def preview_flow(
-    desired: Desired, flows: Flows, key: ObjectKey, settings: Settings, resolve: Resolve, limit: int
+    desired: Desired,
+    flows: Flows,
+    key: ObjectKey,
+    settings: Settings,
+    resolve: Resolve,
+    reader: StateReader,
+    limit: int,
 ) -> Preview:
     """
     Reads from the start of the source until `limit` records are mapped. The destination is asked for its columns only.
@@ -79,11 +86,9 @@ def preview_flow(
     with reading(opener) as source:
         columns = bind_columns(item, source, hash_key_of(settings))
         watch = watch_of(item, applied, settings.root, partly=True)
-        watch.source(columns)
-        mode = item.flow.spec.write
-        limits = held(opener, Target(str(key), "", item.flow.target.stream, item.target, mode))
-        preparer = Preparer(columns, item.target, unique=mode == "upsert", writer=limits, watch=watch)
-        preparer.tombstones = tombstones_of(item.flow, columns)
+        moves = moves_of(item, applied, columns, watch, reader, ring_of(settings), settings.root)
+        limits = held(opener, Target(str(key), "", item.flow.target.stream, moves.target, item.flow.spec.write))
+        preparer = moves.preparer(limits)
         for batch in batches(opener, source.read(None)):
             prepared = preparer.prepare(first(batch, limit - counts.read))
             counts += prepared.counts
