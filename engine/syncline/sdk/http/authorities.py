@@ -48,7 +48,8 @@ def inside(root: Path, name: str) -> Path | None:
         path = (root / name).resolve()
     except (OSError, ValueError, RuntimeError):
         return None
-    return path if path.is_relative_to(root) else None
+    # What is resolved is no link, but for one that leads to itself: of that, Python says so before 3.13 only.
+    return path if path.is_relative_to(root) and not path.is_symlink() else None
 
 
 def named_authorities(environ: Mapping[str, str], variable: str) -> str:
