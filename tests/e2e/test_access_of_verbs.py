@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete
 
-from syncline import drift, inspection, privacy, queries, workflow
+from syncline import drift, inspection, planning, privacy, queries, workflow
 from syncline.cli.main import cli
 from syncline.evidence.collect import Span
 from syncline.executor.progress import Silent
@@ -57,10 +57,10 @@ VERBS: dict[str, tuple[Right, Callable[..., object]]] = {
     "drift.look": (Right.see, lambda who, _: drift.look(who, [house.FLOW])),
     "drift.look, heal": (Right.run, lambda who, _: drift.look(who, [house.FLOW], heal=True)),
     "drift.look, rows": (Right.read, lambda who, _: drift.look(who, [house.FLOW], rows=3)),
-    "workflow.plan, data": (Right.read, lambda who, _: workflow.plan(who, data=3)),
-    "workflow.preview": (Right.read, lambda who, _: workflow.preview(who, house.FLOW, limit=1)),
-    "workflow.rehearse": (Right.read, lambda who, _: workflow.rehearse(who, house.FLOW, progress=QUIET)),
-    "workflow.compare": (Right.read, lambda who, _: workflow.compare(who, house.FLOW, progress=QUIET)),
+    "planning.plan, data": (Right.read, lambda who, _: planning.plan(who, data=3)),
+    "planning.preview": (Right.read, lambda who, _: planning.preview(who, house.FLOW, limit=1)),
+    "planning.rehearse": (Right.read, lambda who, _: planning.rehearse(who, house.FLOW, progress=QUIET)),
+    "planning.compare": (Right.read, lambda who, _: planning.compare(who, house.FLOW, progress=QUIET)),
     "workflow.rejects": (Right.read, lambda who, run: list(workflow.rejects(who, run))),
     "workflow.export_snapshot": (Right.see, lambda who, _: workflow.export_snapshot(who)),
     "workflow.make_evidence": (
@@ -128,8 +128,8 @@ def public(module: ModuleType) -> set[str]:
 
 
 def test_no_verb_is_forgotten():
-    """Each public function of workflow, queries, privacy, inspection and drift is tried below, or says here why it asks nobody."""
-    modules = [workflow, queries, privacy, inspection, drift]
+    """Each public function of workflow, planning, queries, privacy, inspection and drift is tried below, or says here why it asks nobody."""
+    modules = [workflow, planning, queries, privacy, inspection, drift]
     there = {f"{module.__name__.removeprefix('syncline.')}.{name}" for module in modules for name in public(module)}
     tried_here = {name.partition(",")[0] for name in VERBS}
     assert {name for name in there if name.partition(".")[2] not in ASK_NOBODY} == {n for n in tried_here if "." in n}

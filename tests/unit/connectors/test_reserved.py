@@ -82,7 +82,8 @@ def modes(root: Path) -> dict[str, str]:
 def test_a_new_database_is_its_owners(tmp_path: Path) -> None:
     """A database and its folders are made for their owner only; a file that is there keeps its permissions."""
     database = SqliteDatabase(SqliteSettings(tmp_path / "a/b/c.db"))
-    database.execute("CREATE TABLE t (x)")
+    with database.transaction():
+        database.execute("CREATE TABLE t (x)")
     found = modes(tmp_path)
     database.close()
     (tmp_path / "shared.db").touch(0o644)

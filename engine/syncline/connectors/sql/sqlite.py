@@ -79,6 +79,8 @@ class SqliteDatabase:
         self._path = settings.path
         self._made = settings.path.exists()
         self._connection = self._opened(settings.path if self._made else ":memory:")
+        if not self._made:
+            self._connection.execute("PRAGMA query_only = ON")  # what is written outside of a transaction isn't lost
 
     def _opened(self, path: Path | str) -> sqlite3.Connection:
         with errors():
