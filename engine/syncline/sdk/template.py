@@ -88,7 +88,10 @@ class Plain(Struct, frozen=True):
                 value = value.get(name) if type(value) is dict else None
             if type(value) is not str and type(value) is not int:
                 return None
-            found.append(quote(str(value), safe=":") if self.quoted else str(value))
+            try:
+                found.append(quote(str(value), safe=":") if self.quoted else str(value))
+            except ValueError:  # half a character, or a number of thousands of digits: the engine says so
+                return None
         text = "".join(found)
         return text if len(text) <= MAX_OUTPUT else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import nullcontext
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -117,6 +118,17 @@ def test_windows_begin_with_the_first_edge_within():
         )
     )
     assert asked == ["2023-10-22", "2023-10-29", "2023-11-05"]
+
+
+@pytest.mark.parametrize(
+    ("windows", "fits"), [("1d", True), ("1d, delay: 1h", False), ("25h", False), ("1w", False), ("1mo", False)]
+)
+def test_no_window_that_never_comes_is_waited_for(windows, fits):
+    """A start that reaches back for less than a window takes would find none that is over, in this read and in any."""
+    cursor = f'start: "2023-01-01", startWithin: 1d, windows: {{every: {windows}, columns: {{span: start}}}}'
+    text = TEXT.replace("field: at, into: {query.from: start}, CURSOR", f"into: {{query.from: start}}, {cursor}")
+    with nullcontext() if fits else pytest.raises(Invalid, match="none is ever read"):
+        opened(text, Api())
 
 
 @RELATIVE

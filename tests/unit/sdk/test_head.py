@@ -96,6 +96,15 @@ def test_any_other_head_is_the_standard_librarys(head):
     assert read(HeadedResponse, data) == read(http.client.HTTPResponse, data)
 
 
+@pytest.mark.parametrize("method", [None, "HEAD"])
+def test_interim_answers_are_no_answers(method):
+    """What comes before the answer is passed over: else the next request would be given the answer to this one."""
+    hints = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    for head in (PLAIN, b"HTTP/1.1 204 No Content\r\n"):
+        data = head + b"\r\n[]"
+        assert read(HeadedResponse, hints + data, method) == read(HeadedResponse, data, method)
+
+
 def test_an_answer_to_head_has_no_body():
     """The length in an answer to HEAD isn't of a body that comes."""
     data = PLAIN + b"\r\n[]"

@@ -144,7 +144,7 @@ def test_nothing_in_a_header_begins_another(headers):
     """What would be another header, another request or nothing that HTTP has isn't sent."""
     with api_server(lambda _: Reply({})) as api:
         transport = HttpTransport(SystemClock(), 1 << 20, egress=LOCAL)
-        with pytest.raises(ValueError, match="can't carry"):
+        with pytest.raises(Invalid, match="can't carry"):
             transport.send(Request("GET", f"{api.url}/a", headers), 30.0)
         transport.close()
     assert api.asked == []

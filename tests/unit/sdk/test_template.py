@@ -246,7 +246,24 @@ def test_what_has_to_be_there_is_known(text, needed):
 
 @pytest.mark.parametrize("quoted", [True, False])
 @pytest.mark.parametrize(
-    "value", ["ä/b:c?", "", "{{ x }}", 0, -5, 2**70, True, False, None, 1.5, [1], {"a": 1}, Group(["b"])]
+    "value",
+    [
+        "ä/b:c?",
+        "",
+        "{{ x }}",
+        "\ud800",
+        0,
+        -5,
+        2**70,
+        pytest.param(10**5000, id="long"),
+        True,
+        False,
+        None,
+        1.5,
+        [1],
+        {"a": 1},
+        Group(["b"]),
+    ],
 )
 def test_what_is_plain_says_what_the_engine_says(value, quoted):
     """A template of nothing but text and values is filled in without the engine, and comes out the same."""

@@ -114,6 +114,9 @@ class Cursor(Struct, frozen=True):
             windows = Windows.compile(spec, declared, start)
         except ValueError as error:
             raise Invalid(f"cursor.start: {start or '':.80} is no {spec.type}", code="SYN574") from error
+        first, kind = windows.origin, windows.kind
+        if within is not None and _less(kind.shift(first, within - windows.delay), windows.after(first)):
+            raise Invalid("cursor.startWithin is shorter than a window takes, so that none is ever read", code="SYN433")
         into: dict[str, str] = dict(spec.into)
         return cls(windows.kind, (), start, into, None, 0.0, bounded=True, windows=windows, within=within)
 

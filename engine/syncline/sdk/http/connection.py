@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
+from syncline.model.errors import Invalid
 from syncline.sdk.http.body import read_response
 from syncline.sdk.http.head import HeadedResponse
 from syncline.sdk.http.message import Request, Response
@@ -121,7 +122,7 @@ class Connection:
         self._sock.close()
 
     def _head(self, request: Request, target: str, headers: Mapping[str, str]) -> bytes:
-        """What is sent before the body. `ValueError` for what would be no head, or more than one."""
+        """What is sent before the body. `Invalid` (SYN431) for what would be no head, or more than one."""
         names = {name.lower() for name in headers}
         lines = [f"{request.method} {target} HTTP/1.1"]
         if "host" not in names:
@@ -132,8 +133,11 @@ class Connection:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\n".join(lines)
         if _HEAD.fullmatch(head) is None or head.count("\n") != len(lines) - 1:
-            msg = f"{request.method} would be sent with a path or header that HTTP can't carry"
-            raise ValueError(msg)
+            raise Invalid(
+                f"{request.method} would be sent with a path or header that HTTP can't carry",
+                code="SYN431",
+                help="Names of headers have no spaces; values have no ends of lines and no letters beyond Latin-1.",
+            )
         return (head.replace("\n", "\r\n") + "\r\n\r\n").encode("latin-1")
 
     def _remaining(self) -> float:

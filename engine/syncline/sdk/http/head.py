@@ -21,6 +21,8 @@ _LENGTH: Final = re.compile("[0-9]{1,15}")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 #: Answers with these have no body, whatever their headers say.
 _BODILESS: Final = frozenset({204, 304})
+#: What may come before an answer beside 100 (RFC 9110, 15.2); 101 is one itself.
+_INTERIM: Final = frozenset(range(102, 200))
 
 
 class HeadedResponse(http.client.HTTPResponse):
@@ -43,10 +45,12 @@ class HeadedResponse(http.client.HTTPResponse):
         return super().getheaders() if self._fields is None else self._fields
 
     def begin(self, **bounds: Any) -> None:
-        """Reads the head. Raises as `HTTPResponse.begin` does."""
+        """Reads the head, past those of interim answers. Raises as `HTTPResponse.begin` does."""
         bodiless = self._method == "HEAD"  # type: ignore[attr-defined]  # of the standard library
-        if self._fields is None and (bodiless or not self._plain()):
+        while self._fields is None and self.headers is None and (bodiless or not self._plain()):
             super().begin(**bounds)
+            if self.status in _INTERIM:  # which the standard library takes for the answer
+                self.headers = None  # as before it began
 
     def _plain(self) -> bool:
         """Reads a plain head; of any other it takes nothing."""

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
-from syncline.model.errors import Denied
+from syncline.model.errors import Denied, Invalid
 from syncline.sdk.clock import Clock
 from syncline.sdk.http.body import Cut
 from syncline.sdk.http.connection import Connection
@@ -92,7 +92,7 @@ class HttpTransport:
         try:
             connection.put(request, parts, self._clock.monotonic() + timeout)
             self._pending[threading.get_ident()] = (request, connection)
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, Invalid, http.client.HTTPException):
             self._drop(connection)
 
     def send(self, request: Request, timeout: float) -> Response:
