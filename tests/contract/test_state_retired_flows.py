@@ -25,15 +25,30 @@ def test_the_first_that_is_kept_of_an_applied_flow_stays(where):
 
 
 def test_each_table_that_a_flow_was_led_from_is_kept(where):
-    """Also where the flow itself wasn't applied in between, and stands; the same once more is none."""
+    """
+    Also where the flow itself wasn't applied in between, and stands. The same once more is none: the apply before
+    didn't come to it, so that the flow has written there for longer.
+    """
     kept = where.store().retired_flows()
-    first = replace(ONE, led=True)
+    begun = replace(ONE, led=True, wrote=False)
+    kept.keep([begun], {ORDERS: ONE.applied})
+    first = replace(begun, until="2026-11-25T20:00:00Z", wrote=True)
     kept.keep([first], {ORDERS: ONE.applied})
-    kept.keep([replace(first, until="2026-11-25T20:00:00Z")], {ORDERS: ONE.applied})
+    assert kept.of(ORDERS) == (first,)
+    kept.keep([replace(first, wrote=False)], {ORDERS: ONE.applied})
     assert kept.of(ORDERS) == (first,)
     second = replace(first, documents=("{}",))
     kept.keep([second], {ORDERS: ONE.applied})
     assert kept.of(ORDERS) == (second, first)
+
+
+def test_a_flow_that_was_declared_again_as_it_was_and_led_elsewhere_is_another(where):
+    """What it wrote since, until it was led elsewhere, isn't what the one before it did, though the documents are the same."""
+    kept = where.store().retired_flows()
+    kept.keep([replace(ONE, wrote=False)], {})
+    led = replace(ONE, applied="2026-11-26T18:00:00Z", until="2026-11-26T19:00:00Z", led=True)
+    kept.keep([led], {ORDERS: led.applied})
+    assert kept.of(ORDERS) == (led, replace(ONE, wrote=False))
 
 
 def test_what_stands_is_not_kept(where):

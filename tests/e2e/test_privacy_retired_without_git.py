@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from syncline import privacy, workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.start import new_run_id
 from syncline.model.errors import Followed
 from syncline.model.retired_flow import RetiredFlow
+from syncline.model.run import Counts, RunState
 from syncline.reconciler import apply as reconciler
 from syncline.reconciler.steps import take
 from syncline.state.sql import SqlStore
@@ -116,6 +118,23 @@ def test_a_former_table_of_a_name_is_searched(settings, how):
     done = privacy.erase(settings, "acme", ADA, lambda _: None)
     assert places(done) == [("warehouse/customers", "erased", 1), ("warehouse/others", "erased", 1)]
     assert house.rows(settings.root, house.Scenario("upsert"))[0][2] == "bob@example.com"
+
+
+def test_a_run_that_went_on_elsewhere_has_written_there(settings):
+    """It was stopped before the flow was led elsewhere, and begun by then: what it wrote afterwards is searched."""
+    with open_facilities(settings) as facilities:
+        last = facilities.store.runs(house.FLOW)[0]
+        begun = replace(last, id=new_run_id(), state=RunState.running, counts=Counts(), receipt=None)
+        stopped = replace(begun, state=RunState.interrupted)
+        for record in (begun, stopped):
+            facilities.store.put_run(record)
+    text = (settings.root / "sync.yaml").read_text()
+    write(settings, sync=text.replace("warehouse/customers", "warehouse/others"))
+    ran = workflow.run(settings, house.FLOW, progress=Silent()).record
+    assert (ran.id, ran.started) == (stopped.id, stopped.started)
+    write(settings, sync=text.replace("warehouse/customers", "warehouse/third"))
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert ("warehouse/others", "erased", 1) in places(done)
 
 
 def test_another_database_of_an_integration_is_another_table(settings):

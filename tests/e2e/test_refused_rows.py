@@ -233,6 +233,26 @@ def test_a_batch_of_which_nothing_can_be_written_ends_the_run(tmp_path, postgres
     assert ids(settings, scenario) == []
 
 
+def test_what_a_trigger_says_of_a_row_is_kept_sealed_only(tmp_path, postgres_url, schema, monkeypatch):
+    """Its words are those of who wrote it, and may be values of rows: the record of the run goes without."""
+    monkeypatch.setattr("syncline.connectors.sql.sifting.MOST_TRIES", 20)
+    scenario = Scenario("upsert", postgres_url, schema)
+    table(scenario)
+    no = f'"{schema}".no()'
+    body = "BEGIN RAISE 'no %', NEW.email; END"
+    execute(postgres_url, f"CREATE FUNCTION {no} RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+    place = f'"{schema}".customers'
+    execute(postgres_url, f"CREATE TRIGGER no BEFORE INSERT ON {place} FOR EACH ROW EXECUTE FUNCTION {no}")
+    settings = applied(tmp_path, scenario)
+    lines(tmp_path, *(GOOD.format(n) for n in range(1, 100)))
+    with pytest.raises(Invalid, match="@example.com"):
+        run(settings, scenario)
+    (record,) = workflow.runs(settings, scenario.key, 1)
+    assert (record.error_code, "@" in record.error) == ("SYN486", False)
+    (sample,) = told(settings, record)
+    assert "@example.com" in sample.message
+
+
 @pytest.mark.parametrize("write", ["append", "upsert", "replace"])
 @pytest.mark.slow
 def test_kills_while_rows_are_refused_are_repaired(tmp_path, postgres_url, write):

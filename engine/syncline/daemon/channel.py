@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
 
-from msgspec import Struct, ValidationError, msgpack
+from msgspec import DecodeError, Struct, msgpack
 
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
@@ -113,7 +113,7 @@ class Channel(Generic[M]):
         try:
             (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
             return self._decoder.decode(self._read(length)) if length <= MOST else None
-        except (OSError, EOFError, ValidationError):
+        except (OSError, EOFError, DecodeError):
             return None
 
     def waits(self, seconds: float) -> bool:

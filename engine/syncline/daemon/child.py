@@ -113,10 +113,15 @@ class _Runs:
             said = Ended(begin.number, ran.run, ran.counts)
         except KeyboardInterrupt:
             said = Broke(begin.number)
-        except Exception as error:
+        except BaseException as error:  # as a panic of a library is one
             said = Broke(begin.number, _told(error))
         del self._going[begin.number]
-        self._channel.say(said)
+        try:
+            self._channel.say(said)
+        except OSError:
+            return  # the daemon is gone
+        except Exception as error:  # what can't be written as a message: else the daemon would wait for ever
+            self._channel.say(Broke(begin.number, _told(error)))
 
     def _may_wait(self, number: int, going: _Going) -> bool:
         """Whether a run may wait for a system that fails, as the daemon says, which knows of all others."""
@@ -141,7 +146,7 @@ class _Going:
             self.halt.ask(why)
 
 
-def _told(error: Exception) -> Mapping[str, Any]:
+def _told(error: BaseException) -> Mapping[str, Any]:
     """An error as it is told; of one that nobody raised on purpose only the type, as its text may hold anything."""
     if not isinstance(error, SynclineError):
         error = Bug(f"{type(error).__name__}: a defect in Syncline, please report it")

@@ -77,12 +77,11 @@ class Processes:
         self._engine.before(work)
         try:
             return self._run(work)
-        except Again as error:
-            if error.code == DIED:
-                if work.halt.interrupted or self._closed:
-                    raise KeyboardInterrupt from error
-                self._note(work, error)
-            raise
+        except _LostError as lost:
+            if work.halt.interrupted or self._closed:
+                raise KeyboardInterrupt from lost
+            self._note(work, lost.error)
+            raise lost.error from None
 
     def _run(self, work: Work) -> Ran:
         process, run = self._joined()
@@ -126,12 +125,20 @@ class Processes:
                 engine.ended(facilities.store, applied, died(facilities, work, error), error)
 
 
+class _LostError(Exception):
+    """No process does a run, which therefore told nobody how it ended; `error` says why."""
+
+    def __init__(self, error: SynclineError) -> None:
+        super().__init__(error.told)
+        self.error = error
+
+
 class _Run:
-    """The place of a run in a process: its number there, and what the process says of it."""
+    """The place of a run in a process: its number there, and what is heard of it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.heard: SimpleQueue[MayWait | Ended | Broke] = SimpleQueue()
+        self.heard: SimpleQueue[MayWait | Ended | Broke | Unable] = SimpleQueue()
 
 
 class _Process:
@@ -153,7 +160,8 @@ class _Process:
                 )
         except OSError as error:
             ours.close()
-            raise Again(f"no process for a run could be started: {error.strerror}", code=DIED, help=_HELP) from error
+            why = f"no process for a run could be started: {error.strerror}"
+            raise _LostError(Again(why, code=DIED, help=_HELP)) from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._socket = ours
@@ -180,7 +188,7 @@ class _Process:
         with self._ending:
             self._runs[run.number] = run
             if self._end is not None:
-                run.heard.put(Broke(run.number, self._end))
+                run.heard.put(Unable(self._end))
         return run
 
     def leave(self, run: _Run) -> None:
@@ -213,6 +221,8 @@ class _Process:
                     if message.error is None:
                         raise KeyboardInterrupt
                     raise error_of(message.error)
+                case Unable():
+                    raise _LostError(error_of(message.error))
 
     def _say(self, message: ToProcess) -> None:
         with suppress(OSError):  # it is gone, of which we hear
@@ -232,7 +242,7 @@ class _Process:
         with self._ending:
             self._end = end
             for run in self._runs.values():
-                run.heard.put(Broke(run.number, end))
+                run.heard.put(Unable(end))
         self._socket.close()
 
     def _heard(self) -> ToDaemon | None:

@@ -127,7 +127,7 @@ class Committer:
         refused = writer.sift(prepared.frame, removal, rejects_left(self.guards, expected) if judged else None)
         if refused is None:
             raise Invalid(
-                f"{error.message}; they are too many of one batch to set each aside",
+                f"{error.marked}; they are too many of one batch to set each aside",
                 code=error.code,
                 help=error.help,
             )

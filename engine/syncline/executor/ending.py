@@ -231,7 +231,9 @@ def _kept_sample(run: Run, error: SynclineError) -> list[Event]:
     sample = error.sample
     if sample is None and error.told != error.message:
         sample = sample_of("", 0, {}, error.message.encode(), str)  # what the state has no word of
-    if sample is None or (run.suppressor is not None and run.suppressor.names(f"{error.message} {sample.body}")):
+    if sample is None:
+        return []
+    if run.suppressor is not None and run.suppressor.names(f"{error.message} {sample.request} {sample.body}"):
         return []  # nothing is kept of people who were erased
     facilities, key, name = run.facilities, run.flow.key, run.record.id
     facilities.store.put_rejects(seal_sample(facilities.keys, key, name, error, sample))

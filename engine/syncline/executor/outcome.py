@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from syncline.model.errors import Again, Bug, SynclineError, Waiting
+from syncline.model.errors import Again, Bug, SynclineError, Waiting, foreign
 
 
 class Outcome(Struct, frozen=True):
@@ -38,4 +38,4 @@ def outcome(error: BaseException) -> Outcome:
         case MemoryError():
             return Outcome("interrupt", Again("out of memory", code="SYN704"))
         case _:
-            return Outcome("fail", Bug(f"{type(error).__name__}: {error}"))
+            return Outcome("fail", Bug(f"{type(error).__name__}: {foreign(str(error))}"))

@@ -24,8 +24,11 @@ def may_have_rows(store: StateStore, key: ObjectKey) -> bool:
 
 
 def may_have_written(store: StateReader, key: ObjectKey, since: str = "") -> bool:
-    """Whether a run of a flow that began after a time (RFC 3339 UTC) may have written a row."""
-    return any(_may_have_written(run) for run in store.runs(key, RUNS) if run.started > since)
+    """
+    Whether a run of a flow that had not ended by a time (RFC 3339 UTC) may have written a row since: one that was
+    stopped before it may have gone on after it, in another table.
+    """
+    return any(_may_have_written(run) for run in store.runs(key, RUNS) if not run.finished or run.finished > since)
 
 
 def _since(store: StateStore, key: ObjectKey) -> str:
@@ -41,9 +44,9 @@ def led_since(store: StateStore, key: ObjectKey, time: str) -> bool:
 
 
 def dropped(store: StateReader, key: ObjectKey) -> bool:
-    """Whether the table of a flow is known to be dropped, after its last run."""
+    """Whether the table of a flow is known to be dropped, after its last run, which may have been begun before."""
     return any(
-        one.reason == "TableDropped" and all(one.time >= last.started for last in store.runs(key, 1))
+        one.reason == "TableDropped" and all(one.time >= (last.finished or last.started) for last in store.runs(key, 1))
         for one in store.events(key)
     )
 

@@ -255,11 +255,13 @@ def spelled(value: str) -> set[str]:
 def names(reject: Reject, value: str) -> bool:
     """
     Whether the value stands in a record as a word, however it is spelled: where the field isn't known, anything of it
-    may be the person. Before the word may be an escape, such as the end of a line has in JSON.
+    may be the person. Before the word may be an escape, such as the end of a line has in JSON, or `:` in a URL.
     """
     text = reject.record
     if reject.rule == PAGE:
         with suppress(ValueError, AttributeError):
             text = "\n".join(map(str, json.loads(text).values()))
     forms = "|".join(map(re.escape, sorted(spelled(value))))
-    return re.search(rf"(?:(?<!\w)|(?<=\\[bfnrt]))(?:{forms})(?!\w)", text, re.IGNORECASE) is not None
+    begins = r"(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4})|(?<=%[0-9a-f]{2})"
+    told = f"{text}\n{reject.message}"
+    return re.search(rf"(?:{begins})(?:{forms})(?!\w)", told, re.IGNORECASE) is not None

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, unquote_plus
 
 import polars as pl
 from msgspec import Struct, structs
@@ -39,9 +40,10 @@ _PAD: Final = "\0" * 8
 _WORD: Final = (1 << 64) - 1
 #: Bytes of a hash: among billions of records and thousands of people, none is taken for another.
 _SIZE: Final = 16
-#: What parts a record that can't be parsed, into fields and into words.
+#: What parts a record that can't be parsed, into fields and into words, and a URL in it.
 _FIELDS: Final = re.compile(r"[,;|\t\r\n]")
 _WORDS: Final = re.compile(r"[\s,;|\"'<>()\[\]{}=:]+")
+_PIECES: Final = re.compile(r"[\s,;|\"'<>()\[\]{}=:/?&#]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,9 @@ class Suppressor(Struct, frozen=True):
         return Taken(_without(batch, unread), left, gone + len(unread), aside)
 
     def names(self, text: str) -> bool:
-        """Whether one of them is told by a field or a word of a text that can't be parsed."""
-        parts = {*(part.strip(" \"'") for part in _FIELDS.split(text)), *_WORDS.split(text)}
+        """Whether one of them is told by a field or a word of a text that can't be parsed, also as a URL has it."""
+        texts, ways = {text, unquote(text), unquote_plus(text)}, (_FIELDS, _WORDS, _PIECES)
+        parts = {part.strip(" \"'") for one in texts for way in ways for part in way.split(one)}
         return any(looked.marks.meets(part) for part in parts for looked in self.looked)
 
     def _names(self, found: Malformed) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal, assert_never
 
 from msgspec import Struct, field
 
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 from syncline.sdk.http import followed, same_origin
 
 State = dict[str, Any]
@@ -222,7 +222,7 @@ class Pager:
         mark = blake2b(token.encode(errors="surrogatepass"), digest_size=8).digest()
         if mark in self._tokens:
             raise Invalid(
-                f"paging goes in circles: the next page would be {token[:120]!a} again",
+                f"paging goes in circles: the next page would be {foreign(ascii(token[:120]))} again",
                 code="SYN420",
                 help="The API gave a cursor or URL for the second time. Nothing after the last commit was kept.",
             )

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import Any
 from xml.parsers import expat
 
-from syncline.model.errors import Again, Invalid
+from syncline.model.errors import Again, Invalid, foreign
 from syncline.sdk.json_document import Hide, excerpt
 
 #: Deepest nesting: as JSON, where lists come on top, less than half of what JSON documents may have.
@@ -151,7 +151,7 @@ class Builder:
 def _damaged(body: bytes, error: expat.ExpatError, hide: Hide) -> Again:
     where = f"line {error.lineno}, column {error.offset + 1} of {len(body)} bytes"
     return Again(
-        f"the answer is damaged XML: {expat.ErrorString(error.code)} at {where}: {excerpt(body, hide)}",
+        f"the answer is damaged XML: {expat.ErrorString(error.code)} at {where}: {foreign(excerpt(body, hide))}",
         code="SYN411",
         help="Nothing of the page was used; the next run asks for it again.",
     )

@@ -53,7 +53,10 @@ class SqlRetiredFlows:
 def _with(found: tuple[RetiredFlow, ...], new: RetiredFlow) -> tuple[RetiredFlow, ...]:
     """What is kept of a name, and this."""
     if new.led:
-        return found if found and found[0].documents == new.documents else (new, *found)
+        if not (found and found[0].led and found[0].documents == new.documents):
+            return (new, *found)
+        # It was kept for an apply that didn't come to it.
+        return (replace(new, wrote=found[0].wrote or new.wrote), *found[1:])
     first = next((one for one in found if not one.led and one.applied == new.applied), None)
     if first is None:
         return (new, *found)

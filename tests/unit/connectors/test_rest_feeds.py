@@ -94,10 +94,10 @@ def test_a_total_in_a_header():
 
 
 def test_a_total_that_is_no_number_is_an_error():
-    """What is declared as a total must be one."""
+    """What is declared as a total must be one; what it is instead is told nobody but who looks."""
     with pytest.raises(Invalid) as caught:
         read(opened(connector("page: {page: query.page, total: total}"), numbered(4, 2, total="many")))
-    assert caught.value.code == "SYN422"
+    assert (caught.value.code, "many" in caught.value.message, "many" in caught.value.told) == ("SYN422", True, False)
 
 
 def test_a_short_page_is_what_is_declared():
@@ -315,6 +315,7 @@ def test_a_feed_in_another_order_is_refused():
     with pytest.raises(Invalid) as caught:
         read(opened(text, lambda _: answer({"data": mixed}), incremental=True), first[-1].position)
     assert caught.value.code == "SYN478"
+    assert "2024-01-02" not in caught.value.told
 
 
 # --- times and deleted records

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from msgspec import structs
 
 from syncline import workflow
-from syncline.daemon import wire
+from syncline.daemon import child, wire
+from syncline.daemon.channel import Begin, Broke, Channel, ToDaemon, ToProcess
 from syncline.daemon.leading import LEADING
 from syncline.daemon.processes import Processes, running
 from syncline.daemon.runner import Here
@@ -23,10 +27,14 @@ from syncline.executor.work import Work
 from syncline.model.errors import Again, Bug, Denied, Followed, Stalled, Waiting, foreign
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
+from syncline.state.store import Lease
 from tests.api_server import Reply, api_server
 from tests.e2e.api import helpdesk
 from tests.e2e.house import build
 from tests.unit.daemon.test_leading import followed
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
 
 FLOW = ObjectKey("acme", "Sync", "tickets")
 
@@ -231,6 +239,39 @@ def test_a_process_that_cannot_begin_says_why(house):
         house.run()
 
     assert told.value.code == "SYN615"
+    status = house.store.statuses([FLOW])[FLOW]
+    assert (status.failing, bool(status.retry)) == (True, True)
+
+
+class Panic(BaseException):
+    """As libraries in Rust end what they did."""
+
+
+@pytest.mark.parametrize("error", [Panic("ada"), Again("a file \udcff can't be read", code="SYN452")])
+def test_whatever_ends_a_run_is_told(error):
+    """Also what is no `Exception`, and what can't be written as a message: the daemon would wait for it for ever."""
+
+    def run(*_):
+        raise error
+
+    engine = SimpleNamespace(facilities=SimpleNamespace(store=SimpleNamespace(fenced=lambda _: None)), run=run)
+    here, there = socket.socketpair()
+    with here, there:
+        runs = child._Runs(cast("Engine", engine), Channel(there, ToProcess))
+        runs._going[1] = going = child._Going()
+        runs._do(Begin(1, FLOW, "schedule", Lease("daemon", "", 1, 0.0)), going)
+        daemon = Channel[ToDaemon](here, ToDaemon)
+        assert daemon.waits(0)
+        told = daemon.hear()
+    assert (type(told), told.number, told.error["code"]) == (Broke, 1, "SYN999")
+
+
+def test_what_is_no_message_is_the_end():
+    """Who says it is taken for gone, and isn't waited for."""
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"\0\0\0\1\xc1")
+        assert Channel(here, ToDaemon).hear() is None
 
 
 def test_only_runs_of_schedules_are_handed_over(house):

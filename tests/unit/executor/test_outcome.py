@@ -34,6 +34,12 @@ def test_what_may_pass_interrupts_and_what_needs_a_person_fails(error, event, co
     assert "\n" not in ended.message
 
 
+def test_of_an_error_that_nobody_foresaw_only_the_type_is_told():
+    """Its text may be the values of a record: people at a terminal see it, and the state, log and notifications don't."""
+    error = outcome(ValueError("could not convert 'ada@example.com'")).error
+    assert (error.told, "ada@example.com" in error.message) == ("ValueError: …", True)
+
+
 def test_lines_of_a_message_become_one():
     """As lists show it."""
     assert outcome(Again("a\n  b")).message == "a b"

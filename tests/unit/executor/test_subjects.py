@@ -30,6 +30,9 @@ def page(request="GET /people", body=""):
         (ADA, page(body="name\nADA@example.com\n")),
         (ADA, page(request="GET /people/ada%40example.com")),
         (ADA, page(request="GET /people?email=ada%40example.com&page=2")),
+        (ADA, page(request="GET /people?query=email%3Aada%40example.com")),
+        (ADA, page(body='{"q": "\\u0022ada@example.com\\u0022"}')),
+        (ADA, Reject("GET /people", "", PAGE, "", "status 500: ada@example.com is locked", page().record)),
         (ZOE, raw(json.dumps({"name": ZOE})[:-1])),
         (ZOE, page(body=json.dumps({"name": ZOE}))),
         (ZOE, page(request="GET /people/Zo%C3%AB%2F1")),
@@ -38,7 +41,7 @@ def page(request="GET /people", body=""):
     ],
 )
 def test_a_person_is_known_in_every_spelling(value, reject):
-    """As URLs, JSON and HTML write the value, in a text that is no UTF-8, and after an escape of JSON."""
+    """As URLs, JSON and HTML write the value, in a text that is no UTF-8, after an escape of both, and in the error."""
     assert names(reject, value)
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.executor.suppressor import Marks
+from syncline.executor.suppressor import Marks, Suppressor
+
+if TYPE_CHECKING:
+    from syncline.executor.suppressor import _Looked
 
 NOBODY = Marks.of(b"k" * 32, "customer")
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -48,3 +55,20 @@ def test_what_is_kept_is_added_to():
     """What was kept of a person stays when more is found that tells them."""
     kept = NOBODY.dumps(["ADA@example.com"], NOBODY.dumps(["ada@example.com"]))
     assert all(NOBODY.with_kept(kept).meets(text) for text in ("ada@example.com", "ADA@example.com"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7,ada@example.com,x",
+        "said ada@example.com",
+        "GET /people/ada%40example.com/notes",
+        "GET /people?query=email%3Aada%40example.com&page=2",
+    ],
+)
+def test_what_cannot_be_parsed_is_searched_by_word_and_by_part_of_a_url(text):
+    """A line of a file, and the request whose answer ended a run."""
+    marks = NOBODY.with_kept(NOBODY.dumps(["ada@example.com"]))
+    found = Suppressor((cast("_Looked", SimpleNamespace(marks=marks)),))
+    assert found.names(text)
+    assert not found.names(text.replace("ada", "eve"))

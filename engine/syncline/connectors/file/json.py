@@ -69,5 +69,5 @@ class JsonFormat:
             body, _ = check_document(data)
             return self._decoder.decode(body), data
         except SynclineError as error:
-            said = error.message.replace("the answer", file.name)
+            said = error.marked.replace("the answer", file.name)
             raise Invalid(said, code=error.code, help="Nothing of the file was read.") from None

@@ -18,7 +18,7 @@ from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.graphql import selecting
 from syncline.kinds.content import IN_GRAPHQL
-from syncline.model.errors import Again, Invalid
+from syncline.model.errors import Again, Invalid, foreign
 from syncline.sdk.http import with_query
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Chunks(Struct, frozen=True):
             if other.keys() != first.keys():
                 odd = next(iter(other.keys() ^ first.keys()))
                 raise Again(
-                    f"chunk {index} of the fields has not the same records as the first: {self.by} {odd[:80]!a} is in "
-                    "only one of them",
+                    f"chunk {index} of the fields has not the same records as the first: {self.by} "
+                    f"{foreign(ascii(odd[:80]))} is in only one of them",
                     code="SYN495",
                     help="Nothing of the page was used; the next run asks for it again.",
                 )

@@ -30,6 +30,7 @@ from syncline.kinds.reading import TIMES, DateWindows
 from syncline.kinds.reading import Cursor as CursorSpec
 from syncline.model import units
 from syncline.model.errors import Invalid
+from syncline.model.errors import foreign as from_outside
 from syncline.sdk.batch import Position
 from syncline.sdk.cursor import CursorKind, Key
 from syncline.sdk.paging import State
@@ -228,8 +229,9 @@ class Progress:
         keys = [(key, text) for text, key in cursors if key is not None]
         for (before, _), (after, text) in pairwise(keys):
             if _less(before, after):
+                shown = from_outside(ascii(text)[:60])
                 raise Invalid(
-                    f"{text!a:.60} comes after an older record, so the feed isn't sorted newest first",
+                    f"{shown} comes after an older record, so the feed isn't sorted newest first",
                     code="SYN478",
                     help="Leave `order` out of the cursor's declaration, so that every page is read.",
                 )

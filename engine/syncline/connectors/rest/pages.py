@@ -11,7 +11,7 @@ from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.expressions import Reads, jmespath_of, reads_of
 from syncline.connectors.rest.requests import check_place
 from syncline.kinds.reading import FromHeader, Page, Told
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 from syncline.sdk.json_document import exact_document
 from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging, Seen, Short, Single, link
 from syncline.sdk.uri import of_header
@@ -54,7 +54,7 @@ class Telling(Struct, frozen=True):
         """What it says as a whole number; None for nothing. `Invalid` (SYN422) for what is none."""
         text = self.text(answer, what)
         if text is not None and not (text.isascii() and text.strip().isdigit() and len(text) < 19):
-            raise Invalid(f"{what} is {text[:80]!a}, not a whole number", code="SYN422")
+            raise Invalid(f"{what} is {foreign(ascii(text[:80]))}, not a whole number", code="SYN422")
         return None if text is None else int(text)
 
 

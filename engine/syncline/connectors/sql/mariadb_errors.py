@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from syncline.connectors.sql.database import Breach
 from syncline.connectors.sql.reading import no_query
-from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError, foreign
 
 #: The connection is lost or was never there; the server stops, or has no slot; somebody ended the connection.
 _AWAY = {0, 1040, 1053, 1152, 1153, 1154, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927, 2002, 2003, 2006, 2013, 2055}
@@ -102,7 +102,7 @@ def translated(number: int, message: str) -> SynclineError:
         )
     if number in _SIGNALS or number >= _OWN_NUMBERS:
         return Invalid(
-            f"{_TRIGGER}{message} (error {number})",
+            f"{_TRIGGER}{foreign(message)} (error {number})",
             code="SYN486",
             help="Correct what it asks for in the mapping or at the source, or change the trigger.",
         )

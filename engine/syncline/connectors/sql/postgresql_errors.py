@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.sql.database import Breach
 from syncline.connectors.sql.reading import no_query
-from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +86,7 @@ def translated(error: psycopg.Error) -> SynclineError:
     message = error.diag.message_primary or str(error).strip().partition("\n")[0]
     if _by_a_function(error):
         return Invalid(
-            f"rows are refused by a trigger of the table: {message} (SQLSTATE {state})",
+            f"rows are refused by a trigger of the table: {foreign(message)} (SQLSTATE {state})",
             code="SYN486",
             help="Correct what it asks for in the mapping or at the source, or change the trigger.",
         )

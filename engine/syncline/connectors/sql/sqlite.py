@@ -23,7 +23,7 @@ from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
 from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.sifting import writing_parts
 from syncline.connectors.sql.table import Column, Table
-from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError, foreign
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Rendered, Written
 from syncline.sdk.private import create_private, make_private
@@ -416,7 +416,7 @@ def errors() -> Iterator[None]:
     except sqlite3.Error as error:
         message, code = f"SQLite: {error}", getattr(error, "sqlite_errorcode", 0)
         if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-            message = f"{_TRIGGER}{error}"
+            message = f"{_TRIGGER}{foreign(str(error))}"
         match code & 0xFF:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_INTERRUPT:
                 raise Again(message, code="SYN488") from None
