@@ -96,8 +96,15 @@ class PostgresDatabase:
     leftovers = ()
     instant = "%Y-%m-%d %H:%M:%S.%f+00:00"
 
-    def __init__(self, settings: PostgresSettings, keep: Keep | None = None, straight: Straight | None = None) -> None:
+    def __init__(
+        self,
+        settings: PostgresSettings,
+        keep: Keep | None = None,
+        straight: Straight | None = None,
+        partitioned: set[str] | None = None,
+    ) -> None:
         self._settings = settings
+        self._partitioned = partitioned if partitioned is not None else set()  # tables, of those looked at
         self._schema = settings.schema
         self._ours: set[str] = set()
         self.place = quoted(settings.schema) + "."
@@ -205,6 +212,8 @@ class PostgresDatabase:
         kind, attributes, keys, strict = rows[0]
         if kind not in {"r", "p"}:
             raise Invalid(f"{table!r} is not a table", code="SYN486", help="Write to another name.")
+        if kind == "p":
+            self._partitioned.add(table)
         return Table(
             table,
             tuple(Column(name, type_, required, computed) for name, type_, required, computed in attributes or ()),
@@ -265,8 +274,20 @@ class PostgresDatabase:
             return written
         stage, given = self.staged("stage", rows, schema)
         place = self.place + quoted(table)
-        ((inserted, updated, triggers),) = self.execute(_merge(place, stage, schema), (place,))
+        ((inserted, updated, triggers),) = self.execute(
+            _merge(place, stage, schema, self.fresh(table, schema)), (place,)
+        )
         return self.merged(table, stage, schema, given, inserted, updated, triggers=triggers)
+
+    def fresh(self, table: str, schema: Schema) -> str:
+        """
+        Whether a row that was merged as `t` is new: no transaction deleted what stood there (`xmax`). A row of
+        partitions has no such column, before PostgreSQL 18: no row of that key was there when the statement began.
+        """
+        if table not in self._partitioned:
+            return "t.xmax = 0"
+        same = " AND ".join(f"old.{quoted(name)} = t.{quoted(name)}" for name in schema.key)
+        return f"NOT EXISTS (SELECT FROM {self.place}{quoted(table)} AS old WHERE {same})"
 
     def likely_new(self, table: str, rows: Rendered) -> bool:
         """Whether rows are worth copying straight into a table; see `straight.py`."""
@@ -356,7 +377,7 @@ class PostgresDatabase:
 
     def another(self) -> PostgresDatabase:
         """Another connection to the same place."""
-        return PostgresDatabase(self._settings, self._keep, self._straight)
+        return PostgresDatabase(self._settings, self._keep, self._straight, self._partitioned)
 
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""
@@ -449,9 +470,11 @@ class PostgresDatabase:
             return cursor.rowcount
 
 
-#: Whether a table has a trigger that may leave out rows which are inserted: FOR EACH ROW, BEFORE, INSERT.
+#: Whether a table has a trigger that may leave out rows which are inserted, or a partition of it has: FOR EACH ROW,
+#: BEFORE, INSERT.
 TRIGGERS = """EXISTS (
-SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = CAST($1 AS regclass) AND NOT tgisinternal AND tgtype & 7 = 7)"""
+SELECT FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgtype & 7 = 7 AND (tgrelid = CAST($1 AS regclass)
+  OR tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(CAST($1 AS regclass)))))"""
 
 #: Indexes of a table by what they are: the end of their definition, from its access method on.
 INDEXES = """
@@ -476,13 +499,12 @@ def _copying(place: str, schema: Schema) -> str:
     return f"COPY {place} ({columns(schema.names)}) FROM STDIN"
 
 
-def _merge(place: str, stage: str, schema: Schema) -> str:
-    """
-    Inserts or updates, and counts both: a row that was inserted has no deleting transaction (`xmax`). Tells as well
-    whether a trigger may have left rows out.
+def _merge(place: str, stage: str, schema: Schema, fresh: str) -> str:
+    """Inserts or updates, and counts both, by what tells a new row. Tells as well whether a trigger may have left rows
+    out.
     """
     return (
-        f"WITH merged AS ({upsert(place, stage, schema)} RETURNING (t.xmax = 0) AS fresh)"
+        f"WITH merged AS ({upsert(place, stage, schema)} RETURNING ({fresh}) AS fresh)"
         f" SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh), {TRIGGERS} FROM merged"
     )
 

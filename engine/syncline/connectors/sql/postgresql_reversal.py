@@ -37,8 +37,8 @@ class PostgresReversal:
 
     def merge(self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]) -> tuple[Written, bytes, bytes]:
         """Holds the rows that will change before it; where others came in between, the batch is tried again."""
-        if (fresh := self._copied(table, rows, schema, noted)) is not None:
-            return fresh
+        if (copied := self._copied(table, rows, schema, noted)) is not None:
+            return copied
         database = self._database
         stage, given = database.staged("stage", rows, schema)
         place, key = database.place + quoted(table), schema.key
@@ -51,7 +51,8 @@ class PostgresReversal:
                 f"FROM pg_temp.{stage} AS s JOIN {place} AS t ON {same}"
                 f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}) FOR NO KEY UPDATE OF t",
             )
-        merged = f"{upsert(place, stage, schema)} RETURNING {self._left(key, noted)} AS line, t.xmax = 0 AS fresh"
+        fresh = database.fresh(table, schema)
+        merged = f"{upsert(place, stage, schema)} RETURNING {self._left(key, noted)} AS line, ({fresh}) AS fresh"
         ((inserted, updated, after, triggers),) = database.execute(
             f"WITH merged AS ({merged}) SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh),"
             f" {_together('line', 'fresh')}, {TRIGGERS} FROM merged",
