@@ -103,8 +103,9 @@ class Spool(io.RawIOBase):
         return len(found)
 
     def close(self) -> None:
-        """Lets go of the file, which is gone with that."""
-        self._file.close()
+        """Lets go of the file, which is gone with that; of one that couldn't be made as well."""
+        if hasattr(self, "_file"):
+            self._file.close()
         super().close()
 
     def _write_block(self, block: bytes) -> None:
