@@ -237,7 +237,7 @@ class _Process:
                 run.heard.put(message)
         self._process.kill()  # where it said what nobody understands
         code = self._process.wait()
-        by = signal.Signals(-code).name if code < 0 else f"itself with code {code}"
+        by = _signal(-code) if code < 0 else f"itself with code {code}"
         end = end or error_data(Again(f"the process of the run was ended by {by}", code=DIED, help=_HELP))
         with self._ending:
             self._end = end
@@ -248,6 +248,12 @@ class _Process:
     def _heard(self) -> ToDaemon | None:
         with resting():
             return self._channel.hear()
+
+
+def _signal(number: int) -> str:
+    """Its name; those of real time have none, but for the first and the last."""
+    known = {each.value: each.name for each in signal.Signals}
+    return known.get(number, f"signal {number}")
 
 
 def _stops(halt: Halt) -> set[str | None]:

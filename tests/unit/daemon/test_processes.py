@@ -214,6 +214,15 @@ def test_a_process_that_dies_is_told_and_the_run_goes_on_in_another(house):
 
 
 @pytest.mark.slow
+def test_a_signal_without_a_name_is_told_by_its_number(house):
+    """Those of real time have none, and what ends a process by one is told all the same."""
+    with house.held() as ended:
+        os.kill(house.pid, 40)
+
+    assert "signal 40" in ended[0].told
+
+
+@pytest.mark.slow
 def test_processes_end_with_their_last_run(house):
     """Once nothing more is to begin, one that has nothing to do ends at once, another one after its run."""
     with house.held() as ended:
