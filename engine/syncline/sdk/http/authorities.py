@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def inside(root: Path, name: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):
         return None
     # What is resolved is no link, but for one that leads to itself: of that, Python says so before 3.13 only.
-    return path if path.is_relative_to(root) and not path.is_symlink() else None
+    itself = os.path.islink(path)  # noqa: PTH114 - which raises nothing where that can't be found out
+    return path if path.is_relative_to(root) and not itself else None
 
 
 def named_authorities(environ: Mapping[str, str], variable: str) -> str:
