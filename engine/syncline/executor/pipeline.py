@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,36 +67,34 @@ def load(
     return _Loading(incoming, sink, serial, start, guards, advanced, at_once).execute()
 
 
+@dataclass(slots=True)
 class _Loading:
-    """Batches on their way: held until they may be judged, then pending until they are committed."""
+    """
+    Batches on their way: held until they may be judged, then pending until they are committed.
 
-    def __init__(
-        self,
-        incoming: InOrder,
-        sink: Sink,
-        serial: Serial,
-        start: Checkpoint,
-        guards: Guards,
-        advanced: Advanced,
-        at_once: int,
-    ) -> None:
-        self.incoming = incoming
-        self.sink = sink
-        self.serial = serial
-        self.guards = guards
-        self.advanced = advanced
-        self.at_once = at_once
-        self.commits = _Commits(sink, serial, start, incoming.committed)
-        self.done = start
-        self.counts = start.counts  # of all that was prepared
-        self.size = 0
-        # Rows that the destination refused when they were sent, and how many fewer are written for it.
-        self.late = self.unwritten = 0
-        self.pending: deque[tuple[Future[Checkpoint], Counts, int]] = deque()
-        # Too few records yet to judge by: committed once they may be, or with the last. Until then others may be read,
-        # so that what is in memory isn't counted as under way.
-        self.held: list[Prepared] = []
-        self.waiting = 0  # of those held, how many aren't counted
+    Those that are too few to judge by are committed once they may be, or with the last. Until then others may be read,
+    so that what is in memory isn't counted as under way: `waiting` says how many of those held aren't.
+    """
+
+    incoming: InOrder
+    sink: Sink
+    serial: Serial
+    done: Checkpoint
+    guards: Guards
+    advanced: Advanced
+    at_once: int
+    commits: _Commits = field(init=False)
+    counts: Counts = field(init=False)  # of all that was prepared
+    size: int = 0
+    late: int = 0  # rows that the destination refused when they were sent
+    unwritten: int = 0  # how many fewer are written for it
+    pending: deque[tuple[Future[Checkpoint], Counts, int]] = field(default_factory=deque)
+    held: list[Prepared] = field(default_factory=list)
+    waiting: int = 0
+
+    def __post_init__(self) -> None:
+        self.counts = self.done.counts
+        self.commits = _Commits(self.sink, self.serial, self.done, self.incoming.committed)
 
     def execute(self) -> Checkpoint:
         try:

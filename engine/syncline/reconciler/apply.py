@@ -12,11 +12,11 @@ import json
 import secrets as random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from syncline.executor.applied import Latest
 from syncline.executor.dropping import Dropping
@@ -44,9 +44,11 @@ from syncline.reconciler.status import after_apply, waits_for
 from syncline.reconciler.steps import take
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncline.executor.facilities import Facilities
     from syncline.manifests.desired import Desired
-    from syncline.model.plan import Plan, PolicyResult
+    from syncline.model.plan import Basis, Plan, PolicyResult
     from syncline.planner.compiled import Flows
     from syncline.reconciler.approvals import Gate
     from syncline.state.store import AppliedObject, Author, Lease, StateStore
@@ -68,7 +70,7 @@ class Applied(Struct, frozen=True):
     id: str
     serial: int
     steps: int
-    held: Held = field(default_factory=dict)
+    held: Held = {}
 
 
 @contextmanager
@@ -141,38 +143,37 @@ def apply_plan(
     with store.lease("apply", "") as lease, flows_at_rest(plan, store) as running:
         check_fresh(plan, store)
         check_moves(plan, store)
-        return _Apply(facilities, plan, lease, step_taken, patient, author, gate, decisions).execute(running)
+        apply = _Apply(facilities, plan, lease, step_taken, patient, author, gate, decisions or Decisions())
+        return apply.execute(running)
 
 
+@dataclass(slots=True)
 class _Apply:
     """One apply, under its lease. `execute` reads from top to bottom."""
 
-    def __init__(
-        self,
-        facilities: Facilities,
-        plan: Plan,
-        lease: Lease,
-        step_taken: Callable[[str], None],
-        patient: bool,
-        author: Author | None,
-        gate: Gate | None,
-        decisions: Decisions | None,
-    ) -> None:
-        self.facilities = facilities
-        self.store = facilities.store
-        self.event = facilities.recorder.event
-        self.plan = plan
-        self.digest = plan_digest(plan)
-        self.basis = plan.basis
-        self.lease = lease
-        self.step_taken = step_taken
-        self.patient = patient
-        self.author = author
-        self.gate = gate
-        self.decisions = decisions or Decisions()
-        self.today, self.root = dt.datetime.now(dt.UTC).date(), facilities.settings.root
+    facilities: Facilities
+    plan: Plan
+    lease: Lease
+    step_taken: Callable[[str], None]
+    patient: bool
+    author: Author | None
+    gate: Gate | None
+    decisions: Decisions
+    store: StateStore = field(init=False)
+    event: Callable[..., Event] = field(init=False)
+    basis: Basis = field(init=False)
+    digest: str = field(init=False)
+    today: dt.date = field(init=False)
+    root: Path = field(init=False)
+    objects: Mapping[ObjectKey, AppliedObject] = field(init=False)
+    dropping: Dropping = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store, self.event = self.facilities.store, self.facilities.recorder.event
+        self.basis, self.digest = self.plan.basis, plan_digest(self.plan)
+        self.today, self.root = dt.datetime.now(dt.UTC).date(), self.facilities.settings.root
         self.objects = {known.key: known for known in self.store.objects()}
-        self.dropping = Dropping.of(facilities, plan)
+        self.dropping = Dropping.of(self.facilities, self.plan)
 
     def execute(self, running: Held) -> Applied:
         judged = self._judged()

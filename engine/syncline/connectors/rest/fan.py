@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,28 +18,6 @@ if TYPE_CHECKING:
 MAX_WAITING = 32 * 1024 * 1024
 #: Longest time, in seconds, that closing waits for requests that are under way.
 _CLOSE = 2.0
-
-
-class Slots:
-    """Lets so many threads at a time into what a `with` of it does. Tokens in a queue, as a semaphore is slow Python.
-
-    >>> with Slots(2):
-    ...     "in"
-    'in'
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(count):
-            self._free.put(None)
-
-    def __enter__(self) -> None:
-        self._free.get()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._free.put(None)
 
 
 class Fan:

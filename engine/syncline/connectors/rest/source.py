@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,7 +12,6 @@ from functools import partial
 from syncline.connectors.rest.began import Began
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.compile import Compiler
-from syncline.connectors.rest.fan import Slots
 from syncline.connectors.rest.gather import Gathered
 from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.passes import Pass
@@ -49,7 +49,7 @@ class RestSource:
         self._clock = clock or SystemClock()
         self._client = open_client(instance, transport=transport, clock=self._clock, chance=chance)
         width = _width(instance)
-        slots = Slots(width) if width > 1 else nullcontext()
+        slots = threading.BoundedSemaphore(width) if width > 1 else nullcontext()
         self._open = partial(open_client, transport=transport, clock=self._clock, chance=chance)
         self._anonymous: Client | None = None
         self._bare = replace(instance, credentials=Credentials())

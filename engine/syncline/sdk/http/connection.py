@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 #: The head of a request, one line each: no value of it may begin another.
 _HEAD: Final = re.compile(r"[!-~]+ [!-~]+ HTTP/1\.1(?:\n[!#-'*+.0-9A-Z^-z|~-]+: [\t -~\x80-\xff]*)*")
-#: Methods whose requests say that they have no body.
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+#: Methods whose requests tell the length of their body, also where that is 0 (RFC 9110, section 8.6).
+_SIZED: Final = frozenset({"POST", "PUT", "PATCH"})
 #: Bodies of so many bytes go out together with their head.
 _TOGETHER: Final = 64 * 1024
 
@@ -127,7 +127,7 @@ class Connection:
         lines = [f"{request.method} {target} HTTP/1.1"]
         if "host" not in names:
             lines.append(f"Host: {self._host}")
-        sized = request.body or request.method in _WITH_BODY
+        sized = request.body or request.method in _SIZED
         if sized and "content-length" not in names and "transfer-encoding" not in names:
             lines.append(f"Content-Length: {len(request.body)}")
         lines += [f"{name}: {value}" for name, value in headers.items()]
