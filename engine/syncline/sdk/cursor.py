@@ -165,8 +165,11 @@ class CursorKind(Struct, frozen=True):
                 return format(key, "f") if isinstance(key, Decimal) else str(key)
 
     def written(self, text: str) -> str:
-        """A cursor's own text as a request writes it: unchanged, unless the declaration has a format for it."""
-        if not self.format or self.type not in {"timestamp", "date"}:
+        """A cursor's own text as a request writes it: unchanged, unless the declaration has a format for it.
+
+        Where records have formats of their own and requests none, it is in ISO 8601, as the bounds that are computed.
+        """
+        if not (self.format or self.formats) or self.type not in {"timestamp", "date"}:
             return text
         try:
             return self.text(self.key(text))

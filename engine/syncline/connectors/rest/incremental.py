@@ -37,6 +37,11 @@ from syncline.sdk.paging import State
 
 #: Digests of records at the cursor that a position holds at most. Past it, some of them are read again.
 MAX_SEEN = 256
+#: What to do where a start isn't the number that a cursor of times is counted in.
+_NUMBERS = {
+    "epoch": "Write seconds since 1970, or, for a day, declare `type: timestamp` with `formats: [epoch]`.",
+    "epoch_ms": "Write milliseconds since 1970, or, for a day, declare `type: timestamp` with `formats: [epoch_ms]`.",
+}
 #: A record's cursor: its text and what it compares by; None for one without.
 Found = tuple[str | None, Key | None]
 
@@ -89,7 +94,9 @@ class Cursor(Struct, frozen=True):
             try:
                 kind.key(start)
             except ValueError as error:
-                raise Invalid(f"cursor.start: {start[:80]!a} is no {spec.type}", code="SYN433") from error
+                raise Invalid(
+                    f"cursor.start: {start[:80]!a} is no {spec.type}", code="SYN433", help=_NUMBERS.get(spec.type, "")
+                ) from error
         window = _length("window", spec.window, config)
         if window is not None and start is None and back is None and within is None:
             raise Invalid("cursor.window needs cursor.start, where the first window begins", code="SYN433")
