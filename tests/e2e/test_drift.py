@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from syncline import drift, workflow
+from syncline.connectors.sql.destination import SqlDestination
 from syncline.executor.drift import FlowDrift, heals
 from syncline.executor.progress import Silent
 from syncline.model.condition import ConditionType
+from syncline.model.errors import Stalled, foreign
 from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers, rows
 from tests.look import Look
 
@@ -113,6 +115,18 @@ def test_a_running_flow_is_left_alone(loaded):
     with workflow.engine(loaded) as engine, engine.facilities.store.lease(f"run/{FLOW}", ""):
         (flow,) = drift.look(loaded, [FLOW])
     assert flow.unknown == "a run is under way"
+
+
+def test_what_kept_it_from_looking_is_logged_without_what_came_from_outside(loaded, monkeypatch):
+    """Who looks sees the error as it is; logs have it without what a database said, which may be of a record."""
+
+    def refused(*_):
+        raise Stalled(f"the table is refused: {foreign('ada@example.com is locked')}", code="SYN482")
+
+    monkeypatch.setattr(SqlDestination, "observe", refused)
+    flow = found(loaded)
+    assert flow.unknown == "SYN482 the table is refused: ada@example.com is locked"
+    assert flow.told == "SYN482 the table is refused: …"
 
 
 def compared(settings, rows=1_000):

@@ -88,7 +88,7 @@ def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
     except Waiting:
         return replace(found, findings=contract, unknown="a run is under way")
     except SynclineError as error:
-        return replace(found, findings=contract, unknown=f"{error.code} {error.message}")
+        return replace(found, findings=contract, unknown=f"{error.code} {error.message}", error=error)
     return replace(found, findings=(*findings, *contract))
 
 

@@ -25,6 +25,7 @@ from syncline.executor.rejects import shown
 from syncline.executor.rows_left import led_since
 from syncline.executor.start import new_run_id
 from syncline.executor.subject_ends import Rows, erase_rows, rows_of, without_name
+from syncline.executor.subject_notes import erase_notes
 from syncline.executor.subjects import erase_rejects, rejects_about, subject_hash
 from syncline.executor.suppress import suppress
 from syncline.executor.unsearched import reach
@@ -261,6 +262,7 @@ def _erased(
             book.put(replace(request, places=(found,)))  # durable before anything goes
             if found.state != "held":
                 erase_rejects(engine, place, subject)
+                erase_notes(engine, place, subject)
             if found.state == "begun":
                 found = _after(found, erase_rows(engine, place, subject, lease, request.id))
                 if not place.source:

@@ -253,15 +253,19 @@ def spelled(value: str) -> set[str]:
 
 
 def names(reject: Reject, value: str) -> bool:
-    """
-    Whether the value stands in a record as a word, however it is spelled: where the field isn't known, anything of it
-    may be the person. Before the word may be an escape, such as the end of a line has in JSON, or `:` in a URL.
-    """
+    """Whether the value stands in a record: where the field isn't known, anything of it may be the person."""
     text = reject.record
     if reject.rule == PAGE:
         with suppress(ValueError, AttributeError):
             text = "\n".join(map(str, json.loads(text).values()))
+    return stands_in(f"{text}\n{reject.message}", value)
+
+
+def stands_in(text: str, value: str) -> bool:
+    """
+    Whether a value stands in a text as a word, however it is spelled. Before the word may be an escape, such as the end
+    of a line has in JSON, or `:` in a URL.
+    """
     forms = "|".join(map(re.escape, sorted(spelled(value))))
     begins = r"(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4})|(?<=%[0-9a-f]{2})"
-    told = f"{text}\n{reject.message}"
-    return re.search(rf"(?:{begins})(?:{forms})(?!\w)", told, re.IGNORECASE) is not None
+    return re.search(rf"(?:{begins})(?:{forms})(?!\w)", text, re.IGNORECASE) is not None

@@ -43,6 +43,15 @@ def foreign(text: str) -> str:
     return f"{_BEGINS}{_bare(text)}{_ENDS}" if text else ""
 
 
+def without_foreign(text: str) -> str:
+    """A text as it is kept: without what is marked in it.
+
+    >>> without_foreign(f"GET /people/{foreign('ada')}")
+    'GET /people/…'
+    """
+    return _FOREIGN.sub(_LEFT_OUT, text)
+
+
 def _bare(text: str) -> str:
     return text.replace(_BEGINS, "").replace(_ENDS, "")
 
@@ -75,7 +84,7 @@ class SynclineError(Exception):
 
     @property
     def told(self) -> str:
-        return _FOREIGN.sub(_LEFT_OUT, self.marked)
+        return without_foreign(self.marked)
 
 
 class Invalid(SynclineError):

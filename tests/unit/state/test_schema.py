@@ -18,6 +18,7 @@ from syncline.state import schema as versions
 from syncline.state.database import Database, open_postgresql, open_sqlite
 from syncline.state.open import open_store
 from syncline.state.schema import HEAD, REVISIONS, SCRIPTS, migrate, ready
+from syncline.state.sql import SqlStore
 from syncline.state.tables import metadata
 from tests.recorded_migrations import Recorder
 
@@ -112,12 +113,7 @@ def _table(database: Database, name: str) -> str:
 def test_a_state_of_every_earlier_version_is_brought_up_to_date(tmp_path, revision):
     """What an older program wrote (a run, a cursor, an object) is there after the migration, and can be read."""
     database = open_sqlite(tmp_path / "state.db")
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
-    config.set_main_option("path_separator", "os")
-    with database.write() as connection:
-        config.attributes |= {"connection": connection, "schema": None}
-        command.upgrade(config, revision)
+    _upgraded(database, revision)
     key = {"tenant": "acme", "kind": "Sync", "name": "orders"}
     with database.write() as connection:
         _insert(connection, "cursors", key | {"checkpoint": "{}"})
@@ -131,6 +127,68 @@ def test_a_state_of_every_earlier_version_is_brought_up_to_date(tmp_path, revisi
     assert [run.id for run in store.runs(known)] == ["r1"]
     assert [found.key for found in store.objects()] == [known]
     store.close()
+
+
+_TOLD = "ada@example.com is locked"
+
+
+def test_what_errors_said_of_records_is_cut_out_of_an_earlier_state(database, tmp_path):
+    """
+    Runs, events and conditions keep the codes of what an earlier version told whole, nothing of that is in the file of
+    the state, and what is our own words, or no error, stays.
+    """
+    _upgraded(database, "0029")
+    key = {"tenant": "acme", "kind": "Sync", "name": "orders"}
+    told = [("Failed", "SYN403"), ("Interrupted", "SYN999"), ("Failed", "SYN710"), ("Succeeded", "")]
+    reasons = ("RunFailed", "SourceChanged", "PolicyDenied")
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "RunFailed", "message": f"[SYN403] {_TOLD}"},
+        {"type": "Drifted", "status": "True", "reason": "SourceChanged", "message": _TOLD},
+        {"type": "PolicyCompliant", "status": "False", "reason": "Denied", "message": "residency"},
+    ]
+    with database.write() as connection:
+        for number, (state, code) in enumerate(told):
+            said = {"state": state, "error": f"status 423: {_TOLD}" if number < 2 else "ours", "error_code": code}
+            values = {"trigger": "", "revision": "", "plan": "", "started": "", "finished": "", "parent": ""}
+            connection.execute(metadata.tables["runs"].insert().values(**key, id=f"r{number}", counts={}, **values, **said))
+        for number, reason in enumerate(reasons):
+            message = "residency" if reason == "PolicyDenied" else f"[SYN403] {_TOLD}"
+            values = {"time": "", "mood": "Warning", "revision": "", "run": ""}
+            connection.execute(metadata.tables["events"].insert().values(**key, reason=reason, message=message, **values))
+        more = {"revision": "", "changed": ""}
+        connection.execute(
+            metadata.tables["statuses"]
+            .insert()
+            .values(**key, conditions=[one | more for one in conditions], generation=1, attempts=1, retry="")
+        )
+
+    migrate(database)
+    store = SqlStore(database)
+    orders = ObjectKey("acme", "Sync", "orders")
+    assert sorted((run.id, run.error_code, run.error) for run in store.runs(orders)) == [
+        ("r0", "SYN403", "…"),
+        ("r1", "SYN999", "…"),
+        ("r2", "SYN710", "ours"),
+        ("r3", "", "ours"),
+    ]
+    assert [one.message for one in store.events(orders)] == ["[SYN403] …", "[SYN403] …", "residency"]
+    (status,) = store.statuses([orders]).values()
+    assert [one.message for one in status.conditions] == ["[SYN403] …", "…", "residency"]
+    if database.schema is None:
+        database.close()
+        assert not any(_TOLD.encode() in path.read_bytes() for path in tmp_path.glob("state.db*"))
+
+
+def _upgraded(database, revision):
+    """The tables of an earlier version."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    with database.write() as connection:
+        if database.schema is not None:
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{database.schema}"')
+        config.attributes |= {"connection": connection, "schema": database.schema}
+        command.upgrade(config, revision)
 
 
 def _insert(connection, table, values):

@@ -23,7 +23,7 @@ from syncline.connectors.rest.incremental import (
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
 from syncline.connectors.rest.partition import WHOLE, Partition, Values
 from syncline.connectors.rest.step import PageRead
-from syncline.model.errors import Invalid, SynclineError
+from syncline.model.errors import Invalid, SynclineError, without_foreign
 from syncline.model.sample import sample_of
 from syncline.sdk.batch import Malformed
 from syncline.sdk.json_records import BadRecord, PageRecords
@@ -109,7 +109,7 @@ class Pass:
         if answer.status == 304 and not any(name.lower().startswith("if-") for name in request.headers):
             raise Invalid(f"{self.client.told_place(request)}: status 304, but no condition was sent", code="SYN405")
         try:
-            return self._read(answer, place)
+            return self._read(answer, request, place)
         except SynclineError as error:
             if error.code in UNREADABLE and error.sample is None:
                 error.sample = sample_of(place, answer.status, answer.headers, answer.body, self.client.hide)
@@ -121,9 +121,9 @@ class Pass:
             return self._sent[1]
         return self.listing.request(self._pager, self.progress, page, self.partition.scope)
 
-    def _read(self, answer: Answer, place: str) -> PageRead:
+    def _read(self, answer: Answer, request: Request, place: str) -> PageRead:
         digest = hashlib.sha256(answer.body).hexdigest()
-        asked = self._described() if answer.note or answer.withheld else ""
+        asked = self._described(request) if answer.note or answer.withheld else ""
         pages, progress = self.listing.pages, self.progress
         found = _NOTHING
         following: State | None
@@ -136,7 +136,7 @@ class Pass:
                 # The next page doesn't depend on this one's records: it can be on its way while they are decoded.
                 following = self._following(seen)
             found = self.listing.decoding.decode(answer)
-            self._tell_drift(answer, place)
+            self._tell_drift(answer, request)
             if not early:
                 older = self._looked_at(answer, found)
                 following = None if older else self._following(replace(seen, records=found.count))
@@ -152,17 +152,22 @@ class Pass:
         self._turn(following)
         spans, position = spans_of(place, rows), progress.position()
         size, last = len(answer.body), progress.ended
-        notes = (f"{place}{asked}: {answer.note}",) if answer.note else ()
-        unsure = f"{place}{asked} was passed over (status {answer.withheld})" if answer.withheld else ""
+        notes = (f"{asked}: {answer.note}",) if answer.note else ()
+        unsure = f"{asked} was passed over (status {answer.withheld})" if answer.withheld else ""
         return PageRead(
             records, spans, malformed, digest, size, position, last, found.skipped, breach, notes, unsure, window
         )
 
-    def _described(self) -> str:
-        """The page that is read next, in words, beyond what the request's URL tells of it."""
+    def _described(self, request: Request) -> str:
+        """The page that is read next, for receipts: what of its URL is declared, and in words what tells it apart."""
         page = self.progress.page
         values = [f"{name} {str(page[name])[:60]!a}" for name in ("cursor", "number", "offset") if page.get(name)]
-        return self.client.hide("".join(f", {text}" for text in (self.partition.described(), *values) if text))
+        words = self.client.hide("".join(f", {text}" for text in (self.partition.described(), *values) if text))
+        return f"{self._told(request)}{words}"
+
+    def _told(self, request: Request) -> str:
+        """A request as it is kept: parameters may be a person's, and some are in no position."""
+        return without_foreign(self.client.told_place(request))
 
     def _turn(self, following: State | None) -> None:
         if self.progress.turn(following):
@@ -170,7 +175,7 @@ class Pass:
             self._pager = self.listing.pages.pager()
             self._window = None
 
-    def _tell_drift(self, answer: Answer, place: str) -> None:
+    def _tell_drift(self, answer: Answer, request: Request) -> None:
         if self._drift is None:
             return
         page = answer.page
@@ -178,7 +183,7 @@ class Pass:
         for names, what in ((came, "have come"), (gone, "are gone")):
             if names:
                 shown = ", ".join(f"{name[:60]!a}" for name in names[:5])
-                self.notice(f"{place}: fields {what} since the first page of this run: {shown}")
+                self.notice(f"{self._told(request)}: fields {what} since the first page of this run: {shown}")
 
     @property
     def _decides_by_records(self) -> bool:
