@@ -80,6 +80,21 @@ def test_an_api_is_asked_to_erase_by_itself(tmp_path):
     assert "ada@" not in privacy.certificate(settings, done.id).decode().lower()
 
 
+def test_what_an_api_calls_a_request_is_left_out_where_it_names_the_person(tmp_path):
+    """Also as a URL spells them, and in another case."""
+
+    class Naming(Contacts):
+        def answer(self, method, path, query, headers, body):
+            status, said, more = super().answer(method, path, query, headers, body)
+            return status, {"ref": "REQ-ADA%40EXAMPLE.COM"} if path == "/erasures" else said, more
+
+    api = Naming(unique="id", keys=True)
+    with api_server(api.handle) as server:
+        settings = lived_in(tmp_path, server.url, FIND + REQUEST)
+        done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert states(done) == [("Sync", "asked", 2, "DELETE: 204, 2 times; POST to erase by itself: 201")]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

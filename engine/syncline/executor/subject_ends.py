@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from syncline.executor.rows_left import may_have_rows
 from syncline.executor.sealed_ledger import ledgers
-from syncline.executor.subjects import spelled, value_at
+from syncline.executor.subjects import value_at
 from syncline.mapping.keyed import keyed_hash
+from syncline.model.spelling import without
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.offers import offers
 from syncline.sdk.subject_requests import Acknowledged, Person, SubjectRequests
@@ -80,8 +81,7 @@ def without_name(engine: Engine, place: Place, subject: Subject, text: str) -> s
     """A text about what went wrong at a place, in which the person isn't named, as URLs do."""
     value = value_at(place, subject, engine.facilities.keys)
     for name in {subject.value, *((str(value),) if value is not None else ())}:
-        for form in sorted(spelled(name), key=len, reverse=True):
-            text = text.replace(form, "…")
+        text = without(text, name)
     return text
 
 

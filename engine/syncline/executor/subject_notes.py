@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from syncline.executor.at_rest import open_receipt, seal_receipt
 from syncline.executor.rows_left import RUNS
-from syncline.executor.subjects import stands_in, value_at
+from syncline.executor.subjects import value_at
 from syncline.model.errors import Stalled
+from syncline.model.spelling import stands_in
 from syncline.secrets.envelope import DESTROYED
 
 if TYPE_CHECKING:

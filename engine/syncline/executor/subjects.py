@@ -7,12 +7,9 @@ lower-cased or hashed on its way is found as it was written.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +23,7 @@ from syncline.mapping.records import Misplaced, frame_of, inferred
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
 from syncline.model.run import PAGE
+from syncline.model.spelling import stands_in
 from syncline.planner.compiled import source_schema
 from syncline.secrets.envelope import DESTROYED
 
@@ -238,20 +236,6 @@ def _field_of(reject: Reject, path: tuple[str, ...]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def spelled(value: str) -> set[str]:
-    """A value as URLs, JSON, HTML and texts that aren't UTF-8 have it, and as it is."""
-    latin = value.encode("latin-1", "replace").decode(errors="backslashreplace")
-    return {
-        value,
-        quote(value),
-        quote(value, safe=""),
-        quote_plus(value),
-        json.dumps(value)[1:-1],
-        escape(value),
-        latin,
-    }
-
-
 def names(reject: Reject, value: str) -> bool:
     """Whether the value stands in a record: where the field isn't known, anything of it may be the person."""
     text = reject.record
@@ -259,13 +243,3 @@ def names(reject: Reject, value: str) -> bool:
         with suppress(ValueError, AttributeError):
             text = "\n".join(map(str, json.loads(text).values()))
     return stands_in(f"{text}\n{reject.message}", value)
-
-
-def stands_in(text: str, value: str) -> bool:
-    """
-    Whether a value stands in a text as a word, however it is spelled. Before the word may be an escape, such as the end
-    of a line has in JSON, or `:` in a URL.
-    """
-    forms = "|".join(map(re.escape, sorted(spelled(value))))
-    begins = r"(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4})|(?<=%[0-9a-f]{2})"
-    return re.search(rf"(?:{begins})(?:{forms})(?!\w)", text, re.IGNORECASE) is not None

@@ -20,6 +20,7 @@ from syncline.connectors.rest.write_values import Row, key_digest
 from syncline.kinds.write import Writes
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.ledger import Known
+from syncline.model.spelling import without
 from syncline.sdk.source import Instance, plain
 from syncline.sdk.subject_requests import Acknowledged, Person
 from syncline.sdk.subject_rows import MOST_ROWS, too_many
@@ -95,7 +96,8 @@ class RestSubjects:
         if _REQUEST in plan:
             call = plan.calls[_REQUEST]
             reply = self._taken(call, Step(_REQUEST, _row(person), key=person.again), stream)
-            name = f", as {reply.id!a}" if reply.id and str(person.value).lower() not in reply.id.lower() else ""
+            told_apart = reply.id and reply.id == without(reply.id, str(person.value))  # it may name the person
+            name = f", as {reply.id!a}" if told_apart else ""
             told.append(f"{call.request.method} to erase by itself: {reply.status}{name}")
         return Acknowledged(deleted, left, "; ".join(told), later=_REQUEST in plan or unsure)
 
