@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
 from syncline.connectors.file.destination import FileDestination
+from syncline.connectors.sql import sqlite, sqlite_compacting
+from syncline.connectors.sql.settings import SqliteSettings
+from syncline.connectors.sql.sqlite import SqliteDatabase
 from syncline.model.errors import Denied, Invalid
 from syncline.sdk.destination import Fence
 from syncline.sdk.offers import offers
@@ -197,3 +202,81 @@ def test_a_look_at_files_makes_no_folder(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
     destination.open(target).write(frame(*ROWS), "c1")
     assert len(destination.find("orders", "email", "ada@example.com")) == 2
+
+
+def _former(path):
+    """Leaves rows in free pages and free room of a file of SQLite, as builds of it do that overwrite nothing."""
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA secure_delete = OFF")
+        file.execute("CREATE TABLE former (id INTEGER PRIMARY KEY, email TEXT)")
+        file.executemany("INSERT INTO former (email) VALUES (?)", [(f"ada-{n}@example.com",) for n in range(1000)])
+        file.execute("DROP TABLE former")
+        file.execute("UPDATE orders SET email = 'x' WHERE email = 'bob@example.com'")
+        file.commit()
+
+
+def test_nothing_of_former_rows_is_left_in_a_file_of_sqlite(tmp_path):
+    """A replaced table's pages and the former versions of rows are gone from the file and the log, others stay."""
+    place = sqlite_place(tmp_path)
+    destination = place.open()
+    destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+    path = next(tmp_path.rglob("*.db"))
+    _former(path)
+    assert b"ada-7@" in b"".join(p.read_bytes() for p in tmp_path.rglob("*.db*"))
+    destination.erase(FLOW, "orders", "email", "ada@example.com")
+    assert destination.remains() == ""
+    left = b"".join(p.read_bytes() for p in tmp_path.rglob("*.db*"))
+    assert (b"ada" in left, b"bob@" in left) == (False, False)
+    assert [row["id"] for row in destination.find("orders", "email", "x")] == [3]
+    place.close()
+
+
+@pytest.mark.parametrize("why", ["numbered", "indexed", "read", "large"])
+def test_what_may_be_left_in_a_file_of_sqlite_is_said(tmp_path, monkeypatch, why):
+    """
+    A file isn't made anew that is large, that is read meanwhile, or that has a table whose rows go by number: the person
+    is gone, and what may be left is told.
+    """
+    place = sqlite_place(tmp_path)
+    destination = place.open()
+    destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+    monkeypatch.setattr(sqlite, "_BUSY", 0.1)
+    if why == "large":
+        monkeypatch.setattr(sqlite_compacting, "MOST", 1)
+    with closing(sqlite3.connect(next(tmp_path.rglob("*.db")), isolation_level=None)) as file:
+        if why == "numbered":
+            file.execute("CREATE TABLE theirs (note TEXT)")
+            file.execute("INSERT INTO theirs (rowid, note) VALUES (7, 'seven')")
+        if why == "indexed":
+            file.execute("CREATE VIRTUAL TABLE words USING fts5(email, content='orders')")
+        if why == "read":
+            file.execute("BEGIN")
+            file.execute("SELECT * FROM orders").fetchall()
+        destination = place.open()
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 2
+        assert destination.remains() == sqlite_compacting.STAYS
+        if why == "numbered":
+            assert file.execute("SELECT rowid FROM theirs").fetchall() == [(7,)]
+    place.close()
+
+
+def test_overwriting_is_left_as_it_was(tmp_path):
+    """Where SQLite overwrites everything that is deleted, it goes on after somebody was erased."""
+    database = SqliteDatabase(SqliteSettings(path=tmp_path / "a.db"))
+    with database.transaction():
+        database.prepare()
+    for kept in (0, 1, 2):
+        database.execute(f"PRAGMA secure_delete = {('OFF', 'ON', 'FAST')[kept]}")
+        with database.wiping():
+            assert database.execute("PRAGMA secure_delete") == [(1,)]
+        assert database.execute("PRAGMA secure_delete") == [(kept,)]
+    database.close()
+
+
+def test_what_stays_elsewhere_is_said(place):
+    """A file of DuckDB and a server keep deleted rows for a time."""
+    destination = place.open()
+    destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+    destination.erase(FLOW, "orders", "email", "ada@example.com")
+    said = destination.remains()
+    assert ("until DuckDB writes them anew" in said or "until its vacuum or purge" in said) != (said == "")

@@ -74,7 +74,7 @@ def erase_rows(engine: Engine, place: Place, subject: Subject, lease: Lease, req
         if offers(end, Fencing):
             end.fence(name, Fence(engine.facilities.store.lineage, lease.token))
         deleted = rows.erase(name, stream, place.field, person.value)
-        return Acknowledged(deleted, len(rows.find(stream, place.field, person.value)))
+        return Acknowledged(deleted, len(rows.find(stream, place.field, person.value)), rows.remains())
 
 
 def without_name(engine: Engine, place: Place, subject: Subject, text: str) -> str:

@@ -57,3 +57,9 @@ class SubjectRows(Protocol):
 
     def erase(self, flow: str, stream: str, column: str, value: str | int) -> int:
         """Deletes them for good, all or none, as the flow; the number of them."""
+
+    def remains(self) -> str:
+        """
+        After `erase`, outside of it: rids what the rows are kept in of former ones, as far as that can be done at once.
+        What may be left on the disk all the same, in a sentence for a certificate; '' for nothing.
+        """

@@ -176,6 +176,10 @@ class FileDestination:
         with self._fences.held(flow), folder.locked():
             return subjects.erase(folder, column, value)
 
+    def remains(self) -> str:
+        """What may be left of them; see `SubjectRows`."""
+        return "files that had such rows are deleted, which doesn't overwrite them on the disk"
+
     def leave(self, stream: str, flow: str, *, shared: bool = False) -> None:
         """Removes the flow from every list of parts, and its fence; the list stays, since it says what counts."""
         del stream, shared

@@ -202,3 +202,18 @@ class Wiping(Protocol):
 def wiping(database: Database) -> AbstractContextManager[None]:
     """For deleting people; of a server, its vacuum or purge overwrites them later."""
     return database.wiping() if offers(database, Wiping) else nullcontext()
+
+
+@runtime_checkable
+class Compacting(Protocol):
+    """What a database in a file may offer besides: ridding it of what was deleted before, as far as it lets itself."""
+
+    def compact(self) -> str:
+        """Outside of a transaction. What may be left in the file of rows that are gone, in a sentence; '' for nothing."""
+
+
+def remains(database: Database) -> str:
+    """What may be left on the disk of rows that are deleted, in a sentence; '' for nothing. A file is rid of it."""
+    if offers(database, Compacting):
+        return database.compact()
+    return "the server's disk and logs have deleted rows until its vacuum or purge"

@@ -7,7 +7,7 @@ from typing import Any
 
 from syncline.connectors.sql import retention, subjects
 from syncline.connectors.sql.ahead import Ahead
-from syncline.connectors.sql.database import Branching, Database, wiping
+from syncline.connectors.sql.database import Branching, Database, remains, wiping
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.lane import Lane
@@ -171,6 +171,10 @@ class SqlDestination:
             if self._ledger.ready():  # where no run ever wrote, nobody has anything
                 self._check_fence(flow)
         return count
+
+    def remains(self) -> str:
+        """What may be left of them; see `SubjectRows`."""
+        return remains(self._database)
 
     def aged(self, stream: str, aged: Aged) -> tuple[int, int]:
         """How many rows are too old; see `Retaining`."""

@@ -54,6 +54,10 @@ SELECT string_split(trim(expressions, '[]'), ', ') FROM duckdb_indexes() WHERE d
   AND schema_name = 'main' AND lower(table_name) = lower($1) AND is_unique
 """
 
+#: What is said of a file after rows were deleted.
+_STAYS: Final = (
+    "blocks of the file have deleted rows until DuckDB writes them anew: a copy by `COPY FROM DATABASE` has none"
+)
 #: Who writes to which file of this process: the library has one database for all connections to a file as well.
 _WRITING: Final[defaultdict[Path, threading.Lock]] = defaultdict(threading.Lock)
 
@@ -128,6 +132,12 @@ class DuckdbDatabase:
                 with suppress(SynclineError):
                     self.execute("ROLLBACK")
                 raise
+
+    def compact(self) -> str:
+        """See `Compacting`. What the log beside the file has goes; the library rewrites no block because of deletes."""
+        with suppress(SynclineError):  # others are in a transaction: their commits do it
+            self.execute("CHECKPOINT")
+        return _STAYS
 
     def lock_tables(self) -> None:
         """Nothing to do: a transaction has the only lock there is."""

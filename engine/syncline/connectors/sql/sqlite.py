@@ -22,6 +22,7 @@ from syncline.connectors.sql.limits import Limit, Limits
 from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
 from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.sifting import writing_parts
+from syncline.connectors.sql.sqlite_compacting import compact
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError, foreign
 from syncline.model.schema import DataType, Field, Schema
@@ -41,6 +42,9 @@ _PART_ROWS = 10_000
 #: Our table of what columns mean.
 NOTES = "_syncline_columns"
 _STAGE = "_syncline_stage"
+
+#: How SQLite is told to overwrite what is deleted, by the number that it says it as.
+_OVERWRITES = ("OFF", "ON", "FAST")
 
 #: How SQLite keeps the statement that made a table: these words, then the name in any of its four ways to quote.
 _CREATE = re.compile(
@@ -149,12 +153,18 @@ class SqliteDatabase:
     @contextmanager
     def wiping(self) -> Iterator[None]:
         """See `Wiping`. The log is left to who else reads or writes the file, where that is waited for in vain."""
+        ((before,),) = self.execute("PRAGMA secure_delete")  # some builds of SQLite have it on
         self.execute("PRAGMA secure_delete = ON")
         try:
             yield
         finally:
-            self.execute("PRAGMA secure_delete = OFF")
+            self.execute(f"PRAGMA secure_delete = {_OVERWRITES[before]}")
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def compact(self) -> str:
+        """See `Compacting`."""
+        noted = self.execute(f"SELECT DISTINCT lower(table_name) FROM {NOTES}") if self.exists(NOTES) else []
+        return compact(self, frozenset(name for (name,) in noted))
 
     def lock_tables(self) -> None:
         """Nothing to do: an immediate transaction has the only lock there is."""
