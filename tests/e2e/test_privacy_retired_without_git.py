@@ -155,6 +155,33 @@ def test_another_database_of_an_integration_is_another_table(settings):
     assert house.rows(settings.root, house.Scenario("upsert"))[0][2] == "bob@example.com"
 
 
+@pytest.mark.parametrize("how", ["moved", "moved and led elsewhere", "anew"])
+def test_a_former_table_is_found_by_the_new_name_of_its_integration(settings, how):
+    """
+    Also of an integration that was declared anew for the same database; one that was renamed and led to another one by
+    the same apply leaves the table that was written before as an open place.
+    """
+    sync, mapping, warehouse = ((settings.root / f"{n}.yaml").read_text() for n in ("sync", "mapping", "warehouse"))
+    write(settings, sync=sync.replace("warehouse/customers", "warehouse/others"))
+    workflow.run(settings, house.FLOW, progress=Silent())
+    renamed = warehouse.replace("name: warehouse", "name: store")
+    if how != "anew":
+        renamed = renamed.replace("metadata: {", "metadata: {moved: {name: warehouse}, ")
+    if how == "moved and led elsewhere":
+        renamed = renamed.replace("warehouse.db", "others.db")
+    sync, mapping = sync.replace("warehouse/customers", "store/others"), mapping.replace("warehouse/", "store/")
+    write(settings, warehouse=renamed, sync=sync, mapping=mapping)
+    found = places(privacy.erase(settings, "acme", ADA, lambda _: None))
+    if how == "moved and led elsewhere":
+        assert [(to, state) for to, state, _ in found] == [
+            ("store/customers", "open"), ("store/others", "erased"), ("store/others", "open")
+        ]  # fmt: skip
+        return
+    old = "warehouse" if how == "anew" else "store"
+    assert found == sorted([(f"{old}/customers", "erased", 1), ("store/others", "erased", 1)])
+    assert house.rows(settings.root, house.Scenario("upsert"))[0][2] == "bob@example.com"
+
+
 def test_what_was_written_in_another_form_is_found(settings):
     """Where a mapping tells people by another value than before, rows of before are found by that of before."""
     write(settings, mapping=MAPPING.replace("from: lower(email),", "from: email, protect: {hash: tenant},"))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.executor.engine import Engine
+    from syncline.manifests.desired import Desired
+    from syncline.manifests.flow import Side
     from syncline.model.key import ObjectKey
     from syncline.state.store import StateStore
 
@@ -106,15 +108,23 @@ def _searched(engine: Engine, past: _Past, kind: str) -> Place | Closed:
         why = f"{past.was}, and its mapping {item.flow.mapping.key.name} didn't say by which field a {kind} is told:"
         return Closed(key, to, why, item)
     desired, root = engine.applied().desired, engine.facilities.settings.root
-    name, stream = endpoint(to)
-    integration = desired.find(key.tenant, "Integration", name)
-    target = side_of(desired, integration, stream) if integration is not None else None
-    if target is None:
-        return Closed(key, to, f"{past.was}, and the integration {name} isn't declared any more:", item)
-    now = CompiledFlow(replace(item.flow, target=target), item.compiled)
-    if where(now.flow, root) != where(item.flow, root):
-        return Closed(key, to, f"{past.was}, and the integration {name} leads to another place now:", item)
+    as_now = (CompiledFlow(replace(item.flow, target=end), item.compiled) for end in _ends(desired, item))
+    now = next((one for one in as_now if where(one.flow, root) == where(item.flow, root)), None)
+    if now is None:
+        name, _ = endpoint(to)
+        leads = "leads to another place now" if desired.find(key.tenant, "Integration", name) else "isn't declared any more"
+        return Closed(key, to, f"{past.was}, and the integration {name} {leads}:", item)
     return Place(now, field, former=past.former)
+
+
+def _ends(desired: Desired, item: CompiledFlow) -> Iterator[Side]:
+    """What may lead to where a flow wrote: its integration as that is applied now, then others of the tenant."""
+    tenant, (name, stream) = item.flow.key.tenant, endpoint(item.flow.spec.to)
+    own = desired.find(tenant, "Integration", name)
+    others = (one for one in desired.of_kind("Integration") if one.key.tenant in {"", tenant} and one is not own)
+    for integration in (own, *others):
+        if integration is not None and (side := side_of(desired, integration, stream)) is not None:
+            yield side
 
 
 def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:

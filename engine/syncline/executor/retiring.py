@@ -6,6 +6,7 @@ Commits of Git may not have it: an apply of a folder without a repository has no
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from syncline.model.errors import SynclineError
 from syncline.model.event import rfc3339
 from syncline.model.retired_flow import RetiredFlow
 from syncline.model.step import DeleteObject, MoveObject, PutObject
-from syncline.planner.compiled import compile_flows
+from syncline.planner.compiled import CompiledFlow, compile_flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from syncline.model.key import ObjectKey
     from syncline.model.step import Step
-    from syncline.planner.compiled import CompiledFlow, Flows
+    from syncline.planner.compiled import Flows
     from syncline.state.store import AppliedObject, StateStore
 
 #: What of a specification may lead a flow elsewhere, or tell people by something else.
@@ -50,7 +51,8 @@ def keep_retiring(
     """
     gone = {step.key for step in steps if isinstance(step, DeleteObject) and step.key.is_flow}
     ran = [key for key in sorted(gone) if store.runs(key, 1)]
-    leads = any(isinstance(step, PutObject) and _leads(step, objects.get(step.key)) for step in steps)
+    names = {step.key: step.previous for step in steps if isinstance(step, MoveObject)}
+    leads = any(isinstance(s, PutObject) and _leads(s, objects.get(names.get(s.key, s.key))) for s in steps)
     applied = read_applied(store) if ran or leads else None
     retiring: list[RetiredFlow] = []
     if applied is not None:
@@ -100,14 +102,21 @@ def _spec(document: str) -> dict[str, Any]:
 
 
 def _led(store: StateStore, applied: Applied, steps: Sequence[Step], after: Flows, root: Path) -> Iterator[ObjectKey]:
-    """The flows that have run and are led elsewhere; none by the new name of an API's integration."""
+    """The flows that have run and are led elsewhere; none by a new name alone, of its own or of its integration."""
     moved = {step.previous: step.key for step in steps if isinstance(step, MoveObject)}
     for key, before in applied.flows.items():
         now = after.get(moved.get(key, key))
-        if now is None or before.flow.target.integration.key in moved:
-            continue
-        if is_elsewhere(before, now, root) and store.runs(key, 1):
+        if now is not None and is_elsewhere(_as_named(before, moved), now, root) and store.runs(key, 1):
             yield key
+
+
+def _as_named(item: CompiledFlow, moved: Mapping[ObjectKey, ObjectKey]) -> CompiledFlow:
+    """A flow with the new name of the integration that it writes by."""
+    target = item.flow.target
+    if (key := moved.get(target.integration.key)) is None:
+        return item
+    named = replace(target, integration=dataclasses.replace(target.integration, key=key))
+    return CompiledFlow(replace(item.flow, target=named), item.compiled)
 
 
 def _as_applied(store: StateStore, applied: Applied, key: ObjectKey) -> RetiredFlow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,45 @@ def move(
         both = sorted((*moved, *_of(connection, key)), key=attrgetter("until"), reverse=True)
         _put(database, connection, previous, [])
         _put(database, connection, key, both)
+
+
+def move_integration(
+    database: Database, connection: Connection, previous: ObjectKey, key: ObjectKey, renamed: Callable[[str], str]
+) -> None:
+    """
+    What is kept of flows that stood on an integration says its new name from now on, so that it is opened by what has
+    that; `renamed` is for the integration's document.
+    """
+    query = select(table) if not key.tenant else select(table).where(table.c.tenant == key.tenant)
+    for row in connection.execute(query).all():
+        found = _kept(row)
+        moved = tuple(replace(one, documents=_moved(one.documents, previous, key, renamed)) for one in found)
+        if moved != found:
+            _put(database, connection, _key(row), moved)
+
+
+def _moved(
+    documents: tuple[str, ...], previous: ObjectKey, key: ObjectKey, renamed: Callable[[str], str]
+) -> tuple[str, ...]:
+    """Documents of a flow, the flow's first, after an integration was renamed that they may be with."""
+    declared = [json.loads(text) for text in documents]
+    own = [
+        (one.get("kind"), one["metadata"].get("tenant", ""), one["metadata"]["name"]) == _named(previous)
+        for one in declared
+    ]
+    if not any(own):
+        return documents
+    flow = declared[0]
+    for end in ("from", "to"):
+        integration, slash, stream = flow["spec"][end].partition("/")
+        if integration == previous.name:
+            flow["spec"][end] = f"{key.name}{slash}{stream}"
+    others = (renamed(text) if its else text for text, its in zip(documents[1:], own[1:], strict=True))
+    return (json.dumps(flow, ensure_ascii=False, sort_keys=True, separators=(",", ":")), *others)
+
+
+def _named(key: ObjectKey) -> tuple[str, str, str]:
+    return key.kind, key.tenant, key.name
 
 
 def _of(connection: Connection, key: ObjectKey) -> tuple[RetiredFlow, ...]:

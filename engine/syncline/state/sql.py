@@ -268,6 +268,9 @@ class SqlStore(SqlReader):
                 connection.execute(rename, mine | key_columns(key))
             if key.kind == "Integration":
                 ledger.rename(connection, key.tenant, previous.name, key.name)
+                retired_flows.move_integration(
+                    self._database, connection, previous, key, lambda text: _renamed(text, key)
+                )
             retired_flows.move(self._database, connection, previous, key, lambda text: _renamed(text, key))
             return True
 
