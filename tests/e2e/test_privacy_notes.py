@@ -27,6 +27,7 @@ def test_notes_of_receipts_that_name_the_person_go(tmp_path):
     key = house.FLOW
     with open_facilities(settings) as facilities:
         (run,) = facilities.store.runs(key, 2)
+        assert run.receipt is not None
         receipt = open_receipt(lambda: facilities.keys, "acme", run.receipt) | {"notes": list(NOTES)}
         facilities.store.put_run(replace(run, receipt=seal_receipt(facilities.keys, "acme", receipt)))
     assert privacy.erase(settings, "acme", ADA, lambda _: None).complete
@@ -41,6 +42,7 @@ def test_receipts_of_a_version_that_sealed_nothing_are_sealed(tmp_path):
     key = house.FLOW
     with open_facilities(settings) as facilities:
         (run,) = facilities.store.runs(key, 2)
+        assert run.receipt is not None
         receipt = open_receipt(lambda: facilities.keys, "acme", run.receipt)
         facilities.store.put_run(replace(run, receipt=receipt | {"cursor_after": {"since": "kvzq"}}))
     privacy.erase(settings, "acme", ADA, lambda _: None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
@@ -67,7 +69,7 @@ class Checking:
     async def _check_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._asked.wait()
+            await self._something_new()
             while self._asked.is_set():  # until nobody types
                 self._asked.clear()
                 await asyncio.sleep(PAUSE)
@@ -84,6 +86,12 @@ class Checking:
             except Exception as error:
                 self._saved = self._saved or saved
                 self._say(_failed(error))
+
+    async def _something_new(self) -> None:
+        """Waits until somebody types or saves, or for the next day: exceptions and the like end with one."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_until_tomorrow()):
+                await self._asked.wait()
 
     def _say(self, message: str) -> None:
         """Tells why nothing can be said, once for as long as it is so."""
@@ -115,6 +123,13 @@ class Checking:
             if self._published.get(at, (None, [])) != (version, said):
                 self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(at, said, version))
         self._published = {**clean, **found}
+
+
+def _until_tomorrow() -> float:
+    """Seconds until the next day (UTC) has begun."""
+    now = dt.datetime.now(dt.UTC)
+    tomorrow = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(second=1), dt.UTC)
+    return (tomorrow - now).total_seconds()
 
 
 def _failed(error: Exception) -> str:

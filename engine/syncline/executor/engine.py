@@ -164,10 +164,13 @@ class Engine:
                 judged = self._judged = _Judged(applied.desired, decided, Verdicts(decided.results))
         return judged
 
-    def watch(self, item: CompiledFlow, applied: Applied) -> Watch:
-        """Policy for what turns up inside a run of a flow: asked again, today, with the facts that were found."""
+    def watch(self, item: CompiledFlow, applied: Applied, since: dt.date | None = None) -> Watch:
+        """
+        Policy for what turns up inside a run of a flow, which it allowed on a day (None: today) or later: asked again,
+        with the facts that were found.
+        """
         facts = self._all_judged(applied).decided.facts[item.flow.key]
-        return watch_of(item, applied, self.facilities.settings.root, facts=facts)
+        return watch_of(item, applied, self.facilities.settings.root, facts=facts, since=since)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:
         """The flow's mapping bound to what the source turned out to be. Kept: flows often share both."""

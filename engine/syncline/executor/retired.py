@@ -112,8 +112,9 @@ def _searched(engine: Engine, past: _Past, kind: str) -> Place | Closed:
     now = next((one for one in as_now if where(one.flow, root) == where(item.flow, root)), None)
     if now is None:
         name, _ = endpoint(to)
-        leads = "leads to another place now" if desired.find(key.tenant, "Integration", name) else "isn't declared any more"
-        return Closed(key, to, f"{past.was}, and the integration {name} {leads}:", item)
+        is_there = desired.find(key.tenant, "Integration", name) is not None
+        now_is = "leads to another place now" if is_there else "isn't declared any more"
+        return Closed(key, to, f"{past.was}, and the integration {name} {now_is}:", item)
     return Place(now, field, former=past.former)
 
 

@@ -314,7 +314,7 @@ class Run:
             self.item,
             self.applied,
             self.engine.columns(self.item, source),
-            self.engine.watch(self.item, self.applied),
+            self.engine.watch(self.item, self.applied, dt.date.fromisoformat(self.record.started[:10])),
             facilities.store,
             lambda: facilities.keys,
             facilities.settings.root,

@@ -1,7 +1,8 @@
 """Policy inside a run: what turns up at run time is judged by the evaluator before it is written.
 
 A source may say of a field that it is classified only once it is open, and values may show what nobody declared. Either
-way policy is asked again, with the class that was found; what it denies ends the run before the batch is written.
+way policy is asked again, with the class that was found; what it denies ends the run before the batch is written. So it
+is on each day that a run comes to (UTC), since an exception may have ended with the one before.
 """
 
 from __future__ import annotations
@@ -44,20 +45,25 @@ Asked = Callable[[tuple[FlowFact, ...]], Subjects]
 class Watched(Denied):
     """Policy denies what turned up in a run, by these rules."""
 
-    def __init__(self, message: str, results: Sequence[PolicyResult]) -> None:
+    def __init__(self, message: str, results: Sequence[PolicyResult], todo: str) -> None:
         super().__init__(
             message,
             code="SYN516",
             diagnostics=diagnostics(tuple(results)),
-            help="Nothing of the batch was written. Classify the field in the mapping and protect it, or drop it.",
+            help=f"Nothing of the batch was written. {todo}",
         )
         self.rules = tuple(sorted({result.rule for result in results}))
+
+
+_PROTECT: Final = "Classify the field in the mapping and protect it, or drop it."
+_ENDED: Final = "Declare what the rule demands; or have the exception that ended renewed by its owner, if it may be."
 
 
 @dataclass(slots=True)
 class Watch:
     """
-    Watches the batches of one run. `facts` are those that were judged last; `notes` tell what was found and allowed.
+    Watches the batches of one run. `facts` are those that were judged last, on `day` or since; `notes` tell what was
+    found and allowed.
 
     Batches may be watched by several threads at once. What one of them is denied, the others are as well. A share is
     judged by at least `fewest` values: who looks at a part of what a run would read leaves fewer to `settle`.
@@ -67,6 +73,7 @@ class Watch:
     asked: Asked
     facts: tuple[FlowFact, ...]
     detects: tuple[Detect, ...]
+    day: dt.date
     notes: list[str] = field(default_factory=list)
     fewest: int = 0
     _held: dict[tuple[str, str], tuple[Detect, int, int]] = field(default_factory=dict)
@@ -87,7 +94,12 @@ class Watch:
         self._judge(now, "what its source declares now that it is open")
 
     def batch(self, frame: pl.DataFrame) -> None:
-        """`Denied` where values of fields in the clear show a class that nobody declared, and that may not flow."""
+        """
+        `Denied` where values of fields in the clear show a class that nobody declared, and that may not flow; or where
+        what was allowed on the day before isn't today.
+        """
+        if (today := _today()) != self.day:
+            self._begin_day(today)
         for name, detect in self._open(frame):
             series = frame[name]
             count = found(series, detect)
@@ -125,6 +137,12 @@ class Watch:
                 self._seen.add((name, detect.data_class))
                 self.notes.append(f"policy allowed {what}")
 
+    def _begin_day(self, today: dt.date) -> None:
+        with self._lock:
+            if today != self.day:
+                self._judge(self.facts, f"what it moves, as of {today}", _ENDED)
+                self.day = today
+
     def _open(self, frame: pl.DataFrame) -> Iterator[tuple[str, Detect]]:
         """Fields in the clear with what is still looked for in them."""
         if not self.detects:
@@ -139,11 +157,11 @@ class Watch:
                     if detect.data_class not in known[name] and (name, detect.data_class) not in self._seen:
                         yield name, detect
 
-    def _judge(self, now: tuple[FlowFact, ...], what: str) -> None:
+    def _judge(self, now: tuple[FlowFact, ...], what: str, todo: str = _PROTECT) -> None:
         results = Verdicts(check(self.asked(now))).of_flow(self.flow)
         denied = tuple(result for result in results if not result.allowed)
         if denied:
-            raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied)
+            raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied, todo)
         self.facts = now  # only what was allowed: of what was denied every batch is to be judged
 
 
@@ -167,19 +185,25 @@ def watch_of(
     *,
     facts: tuple[FlowFact, ...] | None = None,
     partly: bool = False,
+    since: dt.date | None = None,
 ) -> Watch:
     """
     Policy for what turns up as a flow is read: asked again, today, with the facts that were found. `facts` are those
-    that were judged before, where somebody has them at hand. Who reads it `partly` settles the watch at the end.
+    that were judged before, where somebody has them at hand; policy allowed the flow on the day `since` (None: today),
+    or later. Who reads it `partly` settles the watch at the end.
     """
     key = item.flow.key
     judged = facts_of(item.flow, item.compiled) if facts is None else facts
 
     def asked(now: tuple[FlowFact, ...]) -> Subjects:
-        return Subjects(applied.desired, {**facts_in(applied), key: now}, (), dt.datetime.now(dt.UTC).date(), root)
+        return Subjects(applied.desired, {**facts_in(applied), key: now}, (), _today(), root)
 
     detects = detects_of(applied.desired, key)
-    return Watch(item.flow, asked, judged, detects, fewest=FEWEST if partly else 0)
+    return Watch(item.flow, asked, judged, detects, since or _today(), fewest=FEWEST if partly else 0)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def facts_in(applied: Applied) -> dict[ObjectKey, tuple[FlowFact, ...]]:

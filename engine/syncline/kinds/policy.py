@@ -68,8 +68,8 @@ class PolicyException(Spec):
             min_length=1, description="Objects that it is for, with '*' for any text: acme/Sync/orders, acme/Sync/*."
         ),
     ]
-    owner: Annotated[str, Field(min_length=1, description="Who answers for it; shown wherever it counts.")]
-    reason: Annotated[str, Field(min_length=1, description="Why it is needed; shown wherever it counts.")]
+    owner: Annotated[str, Field(pattern=r"\S", description="Who answers for it; shown wherever it counts.")]
+    reason: Annotated[str, Field(pattern=r"\S", description="Why it is needed; shown wherever it counts.")]
     until: Annotated[dt.date, Field(strict=False, description="Last day (UTC) on which it counts, such as 2027-03-31.")]
 
 

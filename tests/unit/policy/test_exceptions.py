@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.manifests.load import load_text
 from syncline.policy.check import diagnostics
 from tests.repository import CUSTOMERS, edited
 from tests.unit.policy.decisions import decide, denied, with_policy
@@ -89,3 +90,14 @@ def test_a_tenants_exception_does_not_reach_another_tenant() -> None:
     results = decide({**with_policy(OWN_RULE + exception("house/*")), **other})
 
     assert [r.object for r in results if not r.allowed] == ["globex/Import/customers"]
+
+
+@pytest.mark.parametrize("lacks", ["owner: dpo", "reason: migration", "until: 2030-01-01"])
+@pytest.mark.parametrize("blank", [False, True])
+def test_an_exception_names_who_why_and_until_when(lacks: str, blank: bool) -> None:
+    """Without an owner, a reason or an end, or with one that says nothing, it is no exception but a finding."""
+    name = lacks.partition(":")[0]
+    text = exception("residency").replace(f", {lacks}", f", {name}: ' '" if blank else "")
+    found = load_text(with_policy(text, {}, shared=True)["policy.yaml"], "policy.yaml").diagnostics
+
+    assert [name in d.message for d in found] == [True]

@@ -150,11 +150,15 @@ def test_what_errors_said_of_records_is_cut_out_of_an_earlier_state(database, tm
         for number, (state, code) in enumerate(told):
             said = {"state": state, "error": f"status 423: {_TOLD}" if number < 2 else "ours", "error_code": code}
             values = {"trigger": "", "revision": "", "plan": "", "started": "", "finished": "", "parent": ""}
-            connection.execute(metadata.tables["runs"].insert().values(**key, id=f"r{number}", counts={}, **values, **said))
-        for number, reason in enumerate(reasons):
+            connection.execute(
+                metadata.tables["runs"].insert().values(**key, id=f"r{number}", counts={}, **values, **said)
+            )
+        for reason in reasons:
             message = "residency" if reason == "PolicyDenied" else f"[SYN403] {_TOLD}"
             values = {"time": "", "mood": "Warning", "revision": "", "run": ""}
-            connection.execute(metadata.tables["events"].insert().values(**key, reason=reason, message=message, **values))
+            connection.execute(
+                metadata.tables["events"].insert().values(**key, reason=reason, message=message, **values)
+            )
         more = {"revision": "", "changed": ""}
         connection.execute(
             metadata.tables["statuses"]

@@ -209,7 +209,7 @@ class Compacting(Protocol):
     """What a database in a file may offer besides: ridding it of what was deleted before, as far as it lets itself."""
 
     def compact(self) -> str:
-        """Outside of a transaction. What may be left in the file of rows that are gone, in a sentence; '' for nothing."""
+        """Outside of a transaction. What may be left in the file of rows that are gone, in a sentence; '' for none."""
 
 
 def remains(database: Database) -> str:

@@ -29,7 +29,7 @@ def upgrade() -> None:
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
     runs = sa.table("runs", *map(sa.column, ("state", "error", "error_code")), schema=schema)
     events = sa.table("events", *map(sa.column, ("number", "reason", "message")), schema=schema)
-    names = [sa.column(name) for name in ("tenant", "kind", "name")]
+    names: tuple[sa.ColumnClause[str], ...] = (sa.column("tenant"), sa.column("kind"), sa.column("name"))
     statuses = sa.table("statuses", *names, sa.column("conditions", sa.JSON()), schema=schema)
 
     ended = runs.c.state.in_(("Failed", "Interrupted")) & (runs.c.error != "") & runs.c.error_code.not_in(_OURS)
