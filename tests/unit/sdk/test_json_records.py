@@ -118,6 +118,29 @@ def test_records_keep_every_value(records):
     assert frame.to_dicts() == wanted
 
 
+@pytest.mark.parametrize("count", [1, 2, 511, 512, 513, 1500])
+def test_few_records_and_many_keep_every_value(count):
+    """However many records there are, each column has its own values: those of few are made as one, and cut."""
+    records = [
+        {
+            "id": at,
+            "name": f"n{at}",
+            "ok": at % 3 == 0,
+            "amount": Decimal(at) / 100,
+            "who": None
+            if at % 5 == 1
+            else {"mail": f"m{at}@example.com", "score": Decimal(at), "tags": ["a", f"t{at}"]},
+            "lines": [{"sku": f"s{at}.{n}", "price": Decimal(n)} for n in range(at % 4)],
+            "prices": None if at % 7 == 2 else [Decimal(at), Decimal(1)],
+        }
+        for at in range(count)
+    ]
+    frame, page = decode(written(records).encode())
+    assert page.bad == ()
+    assert frame.schema == source_frame_schema(SCHEMA)
+    assert frame.to_dicts() == [{n: expected(r.get(n), n) for n in SCHEMA.names} for r in records]
+
+
 @pytest.mark.parametrize(
     "digits", ["0", "-0", "-0.0", "1.10", "12345678901234.123456789", "1e5", "1E-400", "0.1000", "9" * 40, "-1.5e+10"]
 )

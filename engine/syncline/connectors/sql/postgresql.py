@@ -15,6 +15,7 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
@@ -451,7 +452,7 @@ class PostgresDatabase:
 
     def staged(self, use: str, rows: Rendered, schema: Schema) -> tuple[str, int]:
         """Copies rows into a staging table of this transaction, one for each use; its name, and how many they are."""
-        declarations = ", ".join(declaration(field) for field in schema.fields)
+        declarations = _declarations(schema)
         stage = f"syncline_{use}_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
         # Made once a connection and emptied by each commit: making it costs as much as a small merge.
         if stage not in self._session.stages:
@@ -495,10 +496,18 @@ def declaration(field: Field) -> str:
     return f"{quoted(field.name)} {types.column_type(field.type)}"
 
 
+# What is said of a schema is the same for every batch, and takes longer to write than a small batch to send.
+@lru_cache(maxsize=256)
+def _declarations(schema: Schema) -> str:
+    return ", ".join(map(declaration, schema.fields))
+
+
+@lru_cache(maxsize=256)
 def _copying(place: str, schema: Schema) -> str:
     return f"COPY {place} ({columns(schema.names)}) FROM STDIN"
 
 
+@lru_cache(maxsize=256)
 def _merge(place: str, stage: str, schema: Schema, fresh: str) -> str:
     """Inserts or updates, and counts both, by what tells a new row. Tells as well whether a trigger may have left rows
     out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -26,7 +27,7 @@ class Column(Struct, frozen=True):
     computed: bool = False
 
 
-class Table(Struct, frozen=True):
+class Table(Struct, frozen=True, dict=True):
     """
     A table as it is. `keys` are the column sets that are unique; `folds` says that case makes no other name; `strict`
     that more than these may stand against a row: checks, nulls, references, triggers.
@@ -40,7 +41,7 @@ class Table(Struct, frozen=True):
 
     def get(self, name: str) -> Column | None:
         """The column of that name, or None."""
-        return next((column for column in self.columns if self.fold(column.name) == self.fold(name)), None)
+        return self._named.get(self.fold(name))
 
     def is_key(self, names: Iterable[str]) -> bool:
         """Whether these columns are unique together."""
@@ -49,6 +50,11 @@ class Table(Struct, frozen=True):
     def fold(self, name: str) -> str:
         """A name as the database compares it."""
         return name.lower() if self.folds else name
+
+    @cached_property
+    def _named(self) -> dict[str, Column]:
+        """The columns by their names; of those that are one to the database, the first."""
+        return {self.fold(column.name): column for column in reversed(self.columns)}
 
 
 def keyed(target: Target) -> bool:
