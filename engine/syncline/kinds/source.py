@@ -8,9 +8,6 @@ from syncline.kinds.base import Duration, Form, Name, SecretRef, Spec
 from syncline.kinds.tls import Tls
 from syncline.model.kind import Kind
 
-#: What the first repository, which the daemon is started with, is called. It declares the others.
-FIRST = "main"
-
 KindName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$"), Form("The name of a kind: Sync.")]
 Object = Annotated[
     str,

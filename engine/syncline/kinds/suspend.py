@@ -1,7 +1,7 @@
 """Keeping something from running for a while: part of flows, schedules, subscriptions and tenants."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -20,3 +20,12 @@ class Suspend(Spec):
     def holds(self, today: dt.date) -> bool:
         """Whether it counts on a day (UTC)."""
         return self.until is None or self.until >= today
+
+
+@runtime_checkable
+class Suspendable(Protocol):
+    """The fields of whatever can be suspended. Who asks needs to know of no kind what else it declares."""
+
+    @property
+    def suspend(self) -> Suspend | None:
+        """Why it doesn't run, and until when; None where nothing keeps it from running."""

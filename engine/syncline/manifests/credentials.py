@@ -46,8 +46,8 @@ _NAME = re.compile(
 )
 #: A parameter of a query, as in `export?token=…`: names of files are kept in positions, and URLs are shown.
 _PARAMETER = re.compile(r"[?&]([\w.-]+)=[^&#\s]{4,}")
-# A text that holds none of these has neither sign. Finding substrings takes a twentieth of the expressions' time.
-_FORM_HINTS: Final = (
+#: A text that holds none of these has no form. Finding substrings takes a twentieth of the expressions' time.
+FORM_HINTS: Final = (
     "-----BEGIN", "AGE-SECRET-KEY", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk_",
     "rk_", "AKIA", "ASIA", "AIza", "npm_", "SG.", "eyJ", "://", "\\", "hvs.",
     "hvb.", "hooks.slack", "pypi-", "AccountKey", "pat-", "shp", "ATATT3", "_v1_", "dapi", "lin_api_",
@@ -70,14 +70,14 @@ def scrub(line: str) -> str:
 
 def form_of(text: str) -> str:
     """Which credential's form something in a text has, in words; '' for none."""
-    if not any(hint in text for hint in _FORM_HINTS) or not _ANY_FORM.search(text):
+    if not any(hint in text for hint in FORM_HINTS) or not _ANY_FORM.search(text):
         return ""
     return next(what for what, form in _forms().items() if form.search(text))
 
 
 def form_at(text: str) -> tuple[str, int, int] | None:
     """Which credential's form something in a text has, in words, and from where to where; None for none."""
-    if not any(hint in text for hint in _FORM_HINTS) or not _ANY_FORM.search(text):
+    if not any(hint in text for hint in FORM_HINTS) or not _ANY_FORM.search(text):
         return None
     for what, form in _forms().items():
         if found := form.search(text):
@@ -98,7 +98,7 @@ def names_one(name: str) -> bool:
 
 def find(root: Node, content: str) -> Iterator[tuple[Path, str]]:
     """Paths of literals that look like credentials, with what each looks like. `content` is the file's text."""
-    if not any(hint in content for hint in _FORM_HINTS) and not _may_name_one(content.casefold()):
+    if not any(hint in content for hint in FORM_HINTS) and not _may_name_one(content.casefold()):
         return
     for path, node in walk(root):
         if isinstance(node.data, str) and (what := _looks_like(path, node.data)):

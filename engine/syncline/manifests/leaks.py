@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import os
 import re
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from syncline.manifests.allowed_secrets import NAME, Allowed, fingerprint
-from syncline.manifests.credentials import form_at, scrub
+from syncline.manifests.credentials import FORM_HINTS, form_at, scrub
 from syncline.manifests.repository import git, run_git
 from syncline.model.diagnostic import Diagnostic, Place, Severity
 from syncline.model.errors import Invalid
@@ -88,7 +90,9 @@ def scan(root: Path, files: Sequence[str], *, staged: bool = False) -> tuple[Dia
 
 def scan_text(file: str, text: str, allowed: Allowed | None = None) -> Iterator[Diagnostic]:
     """What looks like a secret in a text, line by line: the first of each line, or of each piece of a long one."""
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.splitlines()
+    for number in sorted(_hinted(text, FORM_HINTS) | _hinted(text.lower(), _HINTS)):
+        line = lines[number - 1]
         if ALLOWED in line or (_SEALED in line and len(line) <= _PIECE):
             continue
         for begin in range(0, max(1, len(line) - _COMMON), _PIECE - _COMMON):
@@ -99,6 +103,23 @@ def scan_text(file: str, text: str, allowed: Allowed | None = None) -> Iterator[
                     yield _finding(file, number, begin, piece, (start, end), what)
                     break
                 piece = piece[:start] + " " * (end - start) + piece[end:]  # what else is there is looked for
+
+
+def _hinted(text: str, hints: Iterable[str]) -> set[int]:
+    r"""The numbers of the lines that hold a hint: to ask each line took most of a `validate` of little else.
+
+    >>> _hinted("a token\n\n\ntwo tokens, and a key\n", ("token", "key"))
+    {1, 4}
+    """
+    begins = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
+    found = set()
+    for hint in hints:
+        at = text.find(hint)
+        while at >= 0:
+            number = bisect(begins, at)
+            found.add(number)
+            at = text.find(hint, begins[number])
+    return found
 
 
 def _looks_like(line: str) -> tuple[str, int, int] | None:

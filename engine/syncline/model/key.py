@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+#: What the first repository, which the daemon is started with, is called. It declares the others, which are Sources.
+FIRST = "main"
+
 
 class ObjectKey(Struct, frozen=True):
     """Identity of a declared object. `tenant` is empty for shared objects."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from syncline.kinds.source import FIRST, SourceSpec
+from syncline.kinds.source import SourceSpec
 from syncline.model.errors import Denied
+from syncline.model.key import FIRST
 from syncline.model.notice import Phase
 from syncline.model.outbox import Message
 from syncline.notify.events import line_of, of_incidents, of_occurrence, time_of, type_of

@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from syncline.kinds.source import FIRST
 from syncline.model.codes import CODES
 from syncline.model.condition import Occurrence
 from syncline.model.event import rfc3339
+from syncline.model.key import FIRST
 from syncline.model.notice import INCIDENT, SEVERITIES
 from syncline.model.run import TRANSITIONS, RunState
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from msgspec import Struct
 
-from syncline.kinds.source import FIRST, Declares, SourceSpec
+from syncline.kinds.source import Declares, SourceSpec
 from syncline.manifests.load import from_document
 from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
-from syncline.model.key import ObjectKey
+from syncline.model.key import FIRST, ObjectKey
 from syncline.model.manifest import Manifest
 from syncline.state.store import AppliedObject
 

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.schedule import ScheduleSpec
-from syncline.kinds.subscription import SubscriptionSpec
-from syncline.kinds.sync import SyncSpec
+from syncline.kinds.suspend import Suspendable
 from syncline.model.condition import SOURCE_CHANGED, Condition, ConditionType, Status, Truth
 from syncline.model.errors import Again, Denied, SynclineError, Waiting
 from syncline.model.event import rfc3339
@@ -34,6 +31,8 @@ BACKOFF: Final = RetryPolicy(initial=2.0, max=300.0)
 SOONEST: Final = 1.0
 #: Kinds that there is something outside to be looked at of.
 CHECKED = frozenset({"AuthConfig", "Integration"})
+#: Kinds of which it is said whether they are suspended.
+SUSPENDED: Final = frozenset({"Sync", "Import", "Schedule", "Subscription"})
 #: Reasons that others look for.
 WAITING, DEPENDENCY, SECRET = "Waiting", "DependencyNotReady", "SecretMissing"
 DESTINATION = "DestinationChanged"
@@ -108,7 +107,7 @@ def declared(key: ObjectKey, generation: int, spec: BaseModel, at: Moment) -> St
 
 def suspension(status: Status, spec: BaseModel, at: Moment) -> Status:
     """Whether it is suspended today, of what can be."""
-    if not isinstance(spec, SyncSpec | ImportSpec | ScheduleSpec | SubscriptionSpec):
+    if status.key.kind not in SUSPENDED or not isinstance(spec, Suspendable):
         return status
     suspend = spec.suspend
     if suspend is None or not suspend.holds(at.now.date()):

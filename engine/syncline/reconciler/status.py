@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.kinds.source import FIRST
 from syncline.model.condition import ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.errors import Again, Stalled, SynclineError, Waiting
-from syncline.model.key import ObjectKey
+from syncline.model.key import FIRST, ObjectKey
 from syncline.model.run import UNDOING
 from syncline.reconciler.conditions import (
     CHECKED,

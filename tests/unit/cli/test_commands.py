@@ -102,3 +102,23 @@ def test_validate_loads_kinds_that_are_declared(repository):
     others = {f"syncline.kinds.{name}" for name in ("auth", "schedule", "source", "subscription")}
 
     assert not loaded("validate") & others
+
+
+def test_a_run_loads_what_it_needs(repository, shell):
+    """
+    A run imports the fields of no kind that has no part in it; and none of Arrow's functions, which takes longer than
+    a small file does to be read, although the file has letters beyond ASCII.
+    """
+    shell("apply", "--yes")
+    assert not (repository / "data" / "customers.csv").read_bytes().isascii()
+    others = {f"syncline.kinds.{name}" for name in ("auth", "schedule", "source", "subscription")}
+
+    assert not loaded("run", "Import/customers") & {*others, "pyarrow.compute", "alembic", "jinja2"}
+
+
+def test_json_of_an_api_needs_no_arrow():
+    """What reads an API whose answers are JSON imports nothing of Arrow, which takes longer than a small sync."""
+    code = "import sys, syncline.connectors.rest.source; print('pyarrow.lib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+
+    assert done.stdout.strip() == "False"

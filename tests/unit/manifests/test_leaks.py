@@ -88,6 +88,15 @@ def test_a_line_may_say_that_it_holds_none():
     assert list(scan_text("file", f"# syncline:allow-secret\n{SECRETS['assigned']}"))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\f", "\u2028"])
+def test_lines_are_counted_however_they_end(end: str):
+    """Also behind letters that are two when they are made lower, and where a line has several signs of a secret."""
+    secrets = f"token {SECRETS['GitHub']}", SECRETS["assigned"]
+    text = end.join(["İstanbul " * 9, "the key", secrets[0], "", "İ", secrets[1]])
+
+    assert [d.place.line for d in scan_text("notes.txt", text)] == [3, 6]
+
+
 def test_this_project_raises_no_false_alarm():
     """All of this project's own code, documents, examples and tests, but for what its list says of made-up ones."""
     from tests.docs.blocks import ROOT

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import duration, number, plural, visible
-from syncline.kinds.source import FIRST
 from syncline.model.condition import ConditionType, Mood, Occurrence, Status, Truth
+from syncline.model.key import FIRST
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Reading
-from syncline.connectors.rest.formats import ACCEPT, JsonPages, Packed, Parse, Xml, csv_lines, json, json_lines
+from syncline.connectors.rest.formats import ACCEPT, JsonPages, Packed, Parse, Xml, json, json_lines
 from syncline.connectors.rest.graphql import checks_of
 from syncline.connectors.rest.rules import compile_rules
 from syncline.kinds.content import Fields
@@ -221,6 +221,8 @@ def _parse(stream: RestStream, schema: Schema) -> Parse:
         case "jsonl":
             return json_lines
         case "csv":
+            from syncline.connectors.rest.csv_lines import csv_lines
+
             return csv_lines(stream.csv, _columns(stream, schema))
         case "xml":
             path = list_path(stream.records)

@@ -1,11 +1,10 @@
-"""Bodies in JSON, JSON Lines, CSV and XML, packed or not: each read into content of one form.
+"""Bodies in JSON, JSON Lines and XML, packed or not: each read into content of one form. `csv_lines.py` reads CSV.
 
 A page of HTML where data should be is refused in every format: a login or maintenance page must not pass for records.
 """
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from msgspec import Struct
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Content, Reading
 from syncline.model.errors import Again, Invalid, foreign
-from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
-from syncline.sdk.csv_text import CsvText, Lines, checked_columns
 from syncline.sdk.inflate import Bounds, Compression, Entry, opened
 from syncline.sdk.json_document import Hide, check_document, check_names, checked_json, excerpt, json_body
 from syncline.sdk.json_lines import numbered_lines, sound_lines
@@ -29,7 +26,6 @@ from syncline.sdk.xml_document import Path, xml_document
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.rules import Rule
-    from syncline.kinds.file_stream import Csv
     from syncline.sdk.http import Response
     from syncline.sdk.schema_pages import SchemaPages
 
@@ -92,7 +88,7 @@ class Packed(Reading):
         return self.parse(Body(entry.data, media, first, hide))
 
 
-def _refuse_others(body: Body) -> None:
+def refuse_others(body: Body) -> None:
     """Raises for an answer that is clearly of another format: a page of HTML, or an error in JSON."""
     media = body.content_type.partition(";")[0].strip().lower()
     html = media == "text/html" or _HTML.match(body.data) is not None
@@ -129,7 +125,7 @@ class JsonPages(Struct, frozen=True):
 def json_lines(body: Body) -> Content:
     """JSON Lines: a line that is no record is set aside. A last one that is cut means that the answer is."""
     if _HTML.match(body.data):
-        _refuse_others(body)
+        refuse_others(body)
     text = body.data.removeprefix(b"\xef\xbb\xbf")
     lines = numbered_lines(text)
     found = sound_lines(lines)
@@ -159,61 +155,12 @@ def json_lines(body: Body) -> Content:
     return Content(body.data, None, (part,))
 
 
-class CsvLines(Struct, frozen=True):
-    """CSV. `columns` are their names where there is no header. `wanted` have to be there: a column that is gone must
-    not pass for one of nulls.
-    """
-
-    text: CsvText
-    columns: tuple[str, ...] | None
-    wanted: tuple[str, ...] = ()
-
-    def __call__(self, body: Body) -> Content:
-        _refuse_others(body)
-        name, data = "the answer", body.data
-        start = self.text.begin(data, name)
-        columns, lines = self.columns or (), 0
-        if self.columns is None:
-            columns, start, lines = self.text.header(data, start, name, final=True)
-        if not data[start:] and not columns:
-            return Content(data, None, (Rows((), ()),))
-        if missing := [column for column in self.wanted if column not in columns]:
-            raise Invalid(
-                f"the answer has no column {', '.join(map(repr, missing[:20]))}",
-                code="SYN463",
-                help=f"Its columns are {', '.join(map(repr, columns[:20]))}. Correct the stream's schema or `csv`.",
-            )
-        text = data[start:]
-        if end_of_records(self.text.signs(text), self.text.dialect, final=True) != len(text):
-            line = lines + count_lines(text[: opening_quote(self.text.signs(text), self.text.dialect)] + b"x")
-            raise Again(
-                f"the answer is damaged CSV: a quote that opens in line {line} or later is never closed",
-                code="SYN411",
-                help="Nothing of the page was used; the next run asks for it again.",
-            )
-        frame, spans, malformed = self.text.parse(name, text, Lines(lines, count_lines(text)), columns, columns)
-        written = io.BytesIO()
-        frame.write_ndjson(written)
-        raws = written.getvalue().splitlines() if frame.height else []
-        rows = [body.first + span.first - 1 + at for span in spans for at in range(span.count)]
-        bad = tuple(
-            BadRecord(body.first + int(m.place.rpartition(":")[2]) - 1, m.message, m.field, m.raw) for m in malformed
-        )
-        return Content(data, None, (Rows(raws, rows, bad, size=lines + count_lines(text)),))
-
-
 class Xml(Struct, frozen=True):
     """XML; `lists` are the paths of elements that are lists however often they are there."""
 
     lists: tuple[Path, ...] = ()
 
     def __call__(self, body: Body) -> Content:
-        _refuse_others(body)
+        refuse_others(body)
         document = xml_document(body.data, body.content_type, self.lists, body.hide)
         return Content(msgspec.json.encode(document), document)
-
-
-def csv_lines(options: Csv, wanted: tuple[str, ...]) -> CsvLines:
-    """CSV in a declared dialect."""
-    text = CsvText(options.delimiter, options.quote, options.encoding, options.nulls)
-    return CsvLines(text, None if options.header else checked_columns(options.columns, "csv.columns"), wanted)
