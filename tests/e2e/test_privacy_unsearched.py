@@ -123,7 +123,7 @@ def test_what_is_declared_later_is_searched_by_the_same_request(tmp_path):
     [
         ("{to: email, from: email, class: pii.email, protect: mask}", None),
         ("{to: email, from: email, class: pii.email, protect: drop}", None),
-        ("{to: email, from: email, class: pci.pan}", None),
+        ("{to: card, from: id, class: pci.pan}", None),
         ("{to: email, from: email, class: phi.health}", "open"),
         ("{to: email, from: email, class: pii.email, protect: {hash: tenant}}", "open"),
     ],
@@ -135,6 +135,68 @@ def test_only_fields_that_may_tell_a_person_count(tmp_path, field, state):
     retire(settings, "oldies")
     found = states(privacy.expect(settings, "acme", ADA))
     assert (found.get("copies"), found.get("oldies")) == (state, state)
+
+
+HOP = """
+---
+apiVersion: syncline/v1
+kind: Mapping
+metadata: {name: NAME, tenant: acme}
+spec: {key: [id], fields: [{to: id, from: id, type: integer}, FIELD]}
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: NAME, tenant: acme}
+spec: {from: FROM, mapping: NAME, to: warehouse/NAME, read: full, write: upsert}
+"""
+
+
+def hop(name, field, source="warehouse/customers"):
+    """A flow onwards, whose mapping names no class."""
+    return HOP.replace("NAME", name).replace("FIELD", field).replace("FROM", source)
+
+
+@pytest.mark.parametrize(
+    ("field", "state"),
+    [
+        ("{to: who, from: email}", "open"),
+        ("{to: who, from: \"join('-', [email, 'x'])\"}", "open"),
+        ("{to: who, from: email, protect: {hash: tenant}}", "open"),
+        ("{to: who, from: email, protect: mask}", None),
+        ("{to: who, from: name}", None),
+    ],
+)
+def test_what_is_carried_on_counts_whatever_nobody_named(tmp_path, field, state):
+    """
+    A flow that copies the field by which a person is told, from the same source or from the table that was written, at
+    any distance, is open by name; one that copies others, or masks it, isn't.
+    """
+    tables = "tables: {customers: {table: customers, key: [id]}, second: {table: second, key: [id]}}"
+    declared = house.warehouse("sqlite").replace(
+        "config: {path: warehouse.db}", f"config: {{path: warehouse.db}}\n  {tables}"
+    )
+    flows = {
+        "customers": flow("customers", TOLD, field="{to: email, from: email}, {to: name, from: name}"),
+        "second": hop("second", field),
+        "third": hop("third", "{to: who, from: who}", "warehouse/second"),
+        "beside": hop("beside", field, "crm/customers"),
+    }
+    texts = {"tenant.yaml": house.TENANT, "source.yaml": house.SOURCE, "warehouse.yaml": declared}
+    settings = house.build(tmp_path, texts | {f"{name}.yaml": text for name, text in flows.items()})
+    workflow.apply(settings)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "customers.csv").write_text(DATA)
+    workflow.run(settings, ObjectKey("acme", "Sync", "beside"), progress=Silent())  # it stays open when it is retired
+    expected = {name: state for name in ("second", "third", "beside") if state}
+    assert states(privacy.expect(settings, "acme", ADA)) == {"customers": "begun", **expected}
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert done.complete == (not expected)
+    (tmp_path / "beside.yaml").unlink()
+    workflow.apply(settings, allow_deletes=True)
+    assert states(privacy.expect(settings, "acme", ADA)) == {"customers": "begun", **expected}
+    if expected:
+        said = {place.key.name: place.message for place in done.places}
+        assert "personal data that it reads as, or from, acme/Import/customers" in said["third"]
 
 
 def test_a_table_that_is_gone_or_searched_keeps_nothing_open(tmp_path):

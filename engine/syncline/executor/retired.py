@@ -23,6 +23,7 @@ from syncline.executor.written import telling, where
 from syncline.kinds.sync import endpoint
 from syncline.manifests.flow import side_of
 from syncline.model.errors import SynclineError
+from syncline.planner.carried import carried
 from syncline.planner.compiled import CompiledFlow
 from syncline.planner.personal import personal_classes
 
@@ -71,7 +72,7 @@ def retired(engine: Engine, tenant: str, kind: str) -> Iterator[Place | Closed]:
         if item is None:
             why = "it is retired, and neither the state nor an applied commit that Git has here says what it wrote:"
             yield Closed(key, _destination(store, key), why)
-        elif (item.compiled.spec.subject or personal_classes(item)) and (
+        elif _tells(engine, item, key, kind) and (
             _has_rejects(store, key) or not _searched_by_another(engine, item, kind)
         ):
             yield _searched(engine, _Past(item), kind)
@@ -93,11 +94,19 @@ def _former(engine: Engine, key: ObjectKey, last: CompiledFlow | None, kind: str
         if item is None:
             why = "it wrote before it was led elsewhere, and what is kept doesn't say what:"
             yield Closed(one.place, "", why)
-        elif (item.compiled.spec.subject or personal_classes(item)) and not (
+        elif _tells(engine, item, one.place, kind) and not (
             _searched_by_another(engine, item, kind) or any(_searches(other, item, kind, root) for other in searched)
         ):
             searched.append(item)
             yield _searched(engine, _Past(item, one.place), kind)
+
+
+def _tells(engine: Engine, item: CompiledFlow, name: ObjectKey, kind: str) -> bool:
+    """Whether somebody may be told in what a flow wrote, which is called so beside those that are applied."""
+    if item.compiled.spec.subject or personal_classes(item):
+        return True
+    flows = {**engine.applied().flows, name: item}
+    return name in carried(flows, item.flow.key.tenant, kind, engine.facilities.settings.root)
 
 
 def _searched(engine: Engine, past: _Past, kind: str) -> Place | Closed:

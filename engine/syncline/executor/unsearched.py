@@ -12,6 +12,7 @@ from syncline.executor.admission import tenant_spec
 from syncline.executor.holds import holds_over, told
 from syncline.executor.retired import Closed, retired
 from syncline.executor.subjects import Place, nobody_told, places_of
+from syncline.planner.carried import carried
 from syncline.planner.personal import personal_classes
 
 if TYPE_CHECKING:
@@ -62,12 +63,18 @@ def _told(engine: Engine, one: Closed, today: dt.date) -> Unsearched:
 
 
 def _undeclared(engine: Engine, tenant: str, kind: str) -> Iterator[Closed]:
-    for key, item in engine.applied().flows.items():
+    """Flows that write personal data, by its class or by what their mapping reads, and don't say by which field."""
+    flows = engine.applied().flows
+    carries = carried(flows, tenant, kind, engine.facilities.settings.root)
+    for key, item in flows.items():
         if key.tenant != tenant or kind in item.compiled.spec.subject:
             continue
-        if classes := personal_classes(item):
+        what = ", ".join(personal_classes(item))
+        if not what and key in carries:
+            what = f"personal data that it reads as, or from, {carries[key]}"
+        if what:
             why = (
-                f"it writes {', '.join(classes)}, and its mapping {item.flow.mapping.key.name} doesn't say by which "
+                f"it writes {what}, and its mapping {item.flow.mapping.key.name} doesn't say by which "
                 f"field a {kind} is told: declare `subject` there, or"
             )
             yield Closed(key, item.flow.spec.to, why, item)

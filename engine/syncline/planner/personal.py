@@ -9,12 +9,13 @@ from syncline.model.diagnostic import Diagnostic, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from syncline.mapping.compile import FieldFlow
     from syncline.planner.compiled import CompiledFlow, Flows
 
 #: Classes of personal data, by what their names begin with.
 _PERSONAL: Final = ("pii.", "phi.")
 #: What a field is written as by which nobody can be told any more.
-_NOBODY: Final = frozenset({"drop", "mask", "generalize"})
+NOBODY: Final = frozenset({"drop", "mask", "generalize"})
 
 
 def personal_classes(item: CompiledFlow) -> tuple[str, ...]:
@@ -24,9 +25,13 @@ def personal_classes(item: CompiledFlow) -> tuple[str, ...]:
     A keyed hash and what can be decrypted tell a person to whoever has the tenant's key; what is dropped, masked or
     generalised tells nobody.
     """
-    flows = item.compiled.flows
-    written = {name for flow in flows if flow.protection not in _NOBODY for name in flow.classes}
+    written = {name for flow in item.compiled.flows if flow.protection not in NOBODY for name in flow.classes}
     return tuple(sorted(name for name in written if name.startswith(_PERSONAL)))
+
+
+def is_personal(flow: FieldFlow) -> bool:
+    """Whether a field is written of a class of personal data, so that a person may be told by it."""
+    return flow.protection not in NOBODY and any(name.startswith(_PERSONAL) for name in flow.classes)
 
 
 def untold(flows: Flows) -> Iterator[Diagnostic]:
