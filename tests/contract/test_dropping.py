@@ -67,3 +67,16 @@ def test_a_run_that_slept_meanwhile_writes_nothing_more(place):
     with pytest.raises(Denied, match="a later run has taken"):
         writer.write(ROWS, "c2")
     assert place.read("orders", ORDERS) == []
+
+
+def test_rows_of_a_dropped_table_are_overwritten_in_a_file(tmp_path):
+    """Nothing of them is in SQLite's file or the log beside it, also by builds of it that overwrite nothing themselves."""
+    place = sqlite_place(tmp_path)
+    destination = place.open()
+    destination._database.execute("PRAGMA secure_delete = OFF")
+    rows = frame_of(ORDERS, *((n, f"kvzq{n}") for n in range(500)))
+    destination.open(target_of(ORDERS, "upsert")).write(rows, "c1")
+
+    assert destination.drop("orders", FLOW)
+    assert b"kvzq" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*.db*"))
+    place.close()

@@ -200,7 +200,7 @@ class Wiping(Protocol):
 
 
 def wiping(database: Database) -> AbstractContextManager[None]:
-    """For deleting people; of a server, its vacuum or purge overwrites them later."""
+    """For deleting people, and tables for good; of a server, its vacuum or purge overwrites them later."""
     return database.wiping() if offers(database, Wiping) else nullcontext()
 
 

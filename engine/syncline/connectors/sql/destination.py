@@ -122,7 +122,7 @@ class SqlDestination:
         ours, _ = self._ledger.owns(stream)
         if not ours:
             return False
-        with self._database.transaction():
+        with wiping(self._database), self._database.transaction():
             self._database.lock_tables()
             found = self._beside(stream)
             for name in found:
