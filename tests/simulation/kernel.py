@@ -1,9 +1,10 @@
 """Threads, time and death, simulated: of all threads of all simulated processes one runs at a time, and the kernel says which.
 
-A thread here is a thread of this machine that waits for its turn. It gives its turn back where it would wait (for a
+A thread here is a thread of this machine that waits for its turn. It passes its turn on where it would wait (for a
 lock, a queue, a time) and at the points that the simulation sets. The kernel draws who is next from its seed; time
 passes when nobody can go on. So the same seed gives the same order of everything, and an hour takes no longer than
-what is done in it.
+what is done in it. Who passes its turn on draws itself who is next, so that it goes on at once where that is it again:
+to wake another thread of this machine takes as long as much of what is done in a turn.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import contextvars
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
 
 #: Turns without any time passing that no healthy program needs.
 BUSY = 20_000
@@ -61,51 +61,49 @@ class Process:
         return not self.dead and any(not thread.done for thread in self.threads)
 
 
+class When:
+    """Something to wait for that is true when a question is answered so."""
+
+    def __init__(self, so: Callable[[], bool]) -> None:
+        self._so = so
+
+    def __bool__(self) -> bool:
+        return self._so()
+
+
 class Thread:
-    """A thread of a simulated process, which runs `target` when it is its turn."""
+    """A thread of a simulated process, which runs `target` when it is its turn.
+
+    It can go on once what it waits for, `ready`, is true, or its deadline is over; None: it waits for nothing. That is
+    looked at at each turn of anybody: most wait for something to be in a list, which is true without calling anything.
+    """
 
     def __init__(self, kernel: Kernel, process: Process, target: Callable[[], object], name: str) -> None:
         self.kernel = kernel
         self.process = process
         self.name = name
         self.done = False
-        self.ready: Callable[[], bool] | None = None  # None: it can go on
+        self.ready: object | None = None
         self.deadline: float | None = None
+        self.turn = _thread.allocate_lock()
+        self.turn.acquire()
         self._target = target
-        self._turn = _thread.allocate_lock()
-        self._turn.acquire()
         process.threads.append(self)
         kernel.threads.append(self)
         _lent(self._run)
 
-    def can_go_on(self, now: float) -> bool:
-        """Whether it has something to do."""
-        if self.process.dead:
-            return True
-        if self.process.frozen_until > now:
-            return False
-        return self.ready is None or self.ready() or (self.deadline is not None and self.deadline <= now)
-
-    def wakes(self, now: float) -> float | None:
-        """When it may be able to go on, by itself; None where somebody else has to do something."""
-        frozen = self.process.frozen_until
-        return frozen if frozen > now else self.deadline
-
-    def give(self) -> None:
-        """Its turn; returns when it gives it back."""
-        self._turn.release()
-
-    def wait(self, ready: Callable[[], bool] | None, deadline: float | None) -> None:
-        """Gives its turn back until `ready` or the time has come."""
+    def wait(self, ready: object | None, deadline: float | None) -> None:
+        """Passes its turn on, and has it again once `ready` is true or the time has come."""
         self.ready, self.deadline = ready, deadline
-        self.kernel.back.release()
-        self._turn.acquire()
+        if (following := self.kernel.following()) is not self:
+            self.kernel.give(following)
+            self.turn.acquire()
         self.ready = self.deadline = None
         if self.process.dead:
             raise Killed
 
     def _run(self, over: Callable[[], None]) -> None:
-        self._turn.acquire()
+        self.turn.acquire()
         try:
             if not self.process.dead:
                 self._target()
@@ -115,8 +113,9 @@ class Thread:
             self.kernel.crashes.append(f"{self.process.name}/{self.name}: {traceback.format_exc()}")
         finally:
             self.done = True
+            self.kernel.threads.remove(self)
             over()
-            self.kernel.back.release()
+            self.kernel.give(self.kernel.following())
 
 
 #: What gives work to threads of this machine that have none: to start one costs as much as all that most of them do.
@@ -156,11 +155,14 @@ class Kernel:
         self.threads: list[Thread] = []
         self.current: Thread | None = None
         self.crashes: list[str] = []
-        self.back = _thread.allocate_lock()
-        self.back.acquire()
         self.at_point: Callable[[Process, str], None] = _nothing
         self.turns = 0
-        self._atomic = 0
+        self._atomic = _Atomic()
+        self._back = _thread.allocate_lock()  # of the harness, which waits while anybody else has the turn
+        self._back.acquire()
+        self._until: float | None = None  # None: turns go back to the harness
+        self._without_time = 0  # turns since time passed
+        self._hang: Hang | None = None
 
     # --- what the harness does
 
@@ -170,40 +172,91 @@ class Kernel:
 
     def run(self, until: float) -> None:
         """Lets everybody go on until a moment."""
-        turns = 0
-        while True:
-            ready = [thread for thread in self.threads if thread.can_go_on(self.now)]
-            if ready:
-                turns += 1
-                if turns > BUSY:
-                    raise Hang(f"{ready[0].process.name}/{ready[0].name} goes on and on at {self.now}")
-                self._turn_of(ready[0] if len(ready) == 1 else self.chance.choice(ready))
-                continue
-            wakes = [at for thread in self.threads if (at := thread.wakes(self.now)) is not None]
-            soonest = min(wakes, default=float("inf"))
-            if soonest > until:
-                self.now = max(self.now, until)
-                return
-            if soonest > self.now:
-                turns = 0
-            self.now = max(self.now, soonest)
+        self._until, self._without_time = until, 0
+        try:
+            if (first := self.following()) is not None:
+                self._have_back(first)
+            if (hang := self._hang) is not None:
+                self._hang = None
+                raise hang
+        finally:
+            self._until = None
 
     def kill(self, process: Process) -> None:
         """Kills a process; when this returns, none of its threads is left."""
         process.dead = True
         while left := [thread for thread in process.threads if not thread.done]:
-            self._turn_of(left[-1])
+            self._have_back(self._begin(left[-1]))
         process.threads.clear()
 
-    def _turn_of(self, thread: Thread) -> None:
+    def _have_back(self, thread: Thread) -> None:
+        """Gives the turn to a thread, and waits until it comes back."""
+        self.give(thread)
+        turns = -1
+        while not self._back.acquire(timeout=LONG):
+            if turns == self.turns and (slow := self.current) is not None:
+                raise Hang(f"{slow.process.name}/{slow.name} waits for something that isn't simulated")
+            turns = self.turns
+
+    # --- whose turn it is
+
+    def following(self) -> Thread | None:
+        """Who is next, and has the turn from now on; None: the harness. Asked by whoever passes the turn on."""
+        self.current = None
+        if self._until is None:
+            return None
+        try:
+            drawn = self._drawn(self._until)
+        except Hang as error:
+            self._hang = error
+            return None
+        return None if drawn is None else self._begin(drawn)
+
+    def give(self, to: Thread | None) -> None:
+        """The turn to whose it is; None: to the harness."""
+        (self._back if to is None else to.turn).release()
+
+    def _begin(self, thread: Thread) -> Thread:
         self.turns += 1
         self.current = thread
-        thread.give()
-        if not self.back.acquire(timeout=LONG):
-            raise Hang(f"{thread.process.name}/{thread.name} waits for something that isn't simulated")
-        self.current = None
-        if thread.done:
-            self.threads.remove(thread)
+        return thread
+
+    def _drawn(self, until: float) -> Thread | None:
+        """One of those who can go on; time passes where nobody can. None where nobody can until then."""
+        while True:
+            now = self.now
+            ready = [
+                thread
+                for thread in self.threads
+                if thread.process.dead
+                or (
+                    thread.process.frozen_until <= now
+                    and (
+                        thread.ready is None
+                        or thread.ready
+                        or (thread.deadline is not None and thread.deadline <= now)
+                    )
+                )
+            ]
+            if ready:
+                self._without_time += 1
+                if self._without_time > BUSY:
+                    raise Hang(f"{ready[0].process.name}/{ready[0].name} goes on and on at {now}")
+                return ready[0] if len(ready) == 1 else self.chance.choice(ready)
+            soonest = min(
+                (
+                    frozen if (frozen := thread.process.frozen_until) > now else thread.deadline
+                    for thread in self.threads
+                    if thread.process.frozen_until > now or thread.deadline is not None
+                ),
+                default=inf,
+            )
+            if soonest > until:
+                self.now = max(now, until)
+                return None
+            if soonest > now:
+                self._without_time = 0
+            self.now = max(now, soonest)
 
     # --- what the processes do
 
@@ -212,20 +265,20 @@ class Kernel:
         """Whose turn it is."""
         return None if self.current is None else self.current.process
 
-    def wait(self, ready: Callable[[], bool] | None, seconds: float | None = None) -> bool:
-        """Waits until something is so, or for so long; whether it is so."""
+    def wait(self, ready: object, seconds: float | None = None) -> bool:
+        """Waits until something is true, or for so long; whether it is true."""
         thread = self.current
         if thread is None:
-            if ready is not None and not ready():
+            if not ready:
                 msg = "the harness would wait for ever"
                 raise Hang(msg)
             return True
         if thread.process.dead:
             raise Killed
-        if ready is not None and ready():
+        if ready:
             return True
         thread.wait(ready, None if seconds is None else self.now + seconds)
-        return ready is None or ready()
+        return bool(ready)
 
     def yield_turn(self) -> None:
         """Lets others go first, perhaps."""
@@ -235,7 +288,7 @@ class Kernel:
     def point(self, name: str) -> None:
         """A point at which something may happen to the process whose turn it is."""
         thread = self.current
-        if thread is None or self._atomic:
+        if thread is None or self._atomic.depth:
             return
         if thread.process.dead:
             raise Killed
@@ -243,11 +296,19 @@ class Kernel:
         if thread.process.dead:
             raise Killed
 
-    @contextmanager
-    def atomic(self) -> Iterator[None]:
-        """Without points: a transaction, of which nobody sees a part."""
-        self._atomic += 1
-        try:
-            yield
-        finally:
-            self._atomic -= 1
+    def atomic(self) -> _Atomic:
+        """Without points, for a block: a transaction, of which nobody sees a part."""
+        return self._atomic
+
+
+class _Atomic:
+    """How many blocks deep whoever has the turn is in what nobody sees a part of."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.kernel import Killed
+from tests.simulation.kernel import Killed, When
 
 if TYPE_CHECKING:
     from tests.simulation.kernel import Kernel, Thread
@@ -24,7 +24,7 @@ class Lock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if self._held and not blocking:
             return False
-        if self._held and not self._kernel.wait(lambda: not self._held, None if timeout < 0 else timeout):
+        if self._held and not self._kernel.wait(When(lambda: not self._held), None if timeout < 0 else timeout):
             return False
         self._held = True
         return True
@@ -43,23 +43,23 @@ class Lock:
 
 
 class Event:
-    """`threading.Event`."""
+    """`threading.Event`: it is set while there is something in its list."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._set = False
+        self._set: list[bool] = []
 
     def is_set(self) -> bool:
-        return self._set
+        return bool(self._set)
 
     def set(self) -> None:
-        self._set = True
+        self._set[:] = [True]
 
     def clear(self) -> None:
-        self._set = False
+        self._set.clear()
 
     def wait(self, timeout: float | None = None) -> bool:
-        return self._kernel.wait(lambda: self._set, timeout)
+        return self._kernel.wait(self._set, timeout)
 
 
 class Condition:
@@ -68,7 +68,7 @@ class Condition:
     def __init__(self, kernel: Kernel, lock: Lock | None = None) -> None:
         self._kernel = kernel
         self._lock = lock or Lock(kernel)
-        self._waiting: list[list[bool]] = []
+        self._waiting: list[list[bool]] = []  # of each, a list in which there is something once it was told
 
     def __enter__(self) -> bool:
         return self._lock.acquire()
@@ -77,16 +77,15 @@ class Condition:
         self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
-        told = [False]
+        told: list[bool] = []
         self._waiting.append(told)
         self._lock.release()
         try:
-            self._kernel.wait(lambda: told[0], timeout)
+            self._kernel.wait(told, timeout)
         finally:
-            if told in self._waiting:
-                self._waiting.remove(told)
+            self._waiting = [other for other in self._waiting if other is not told]
         self._lock.acquire()
-        return told[0]
+        return bool(told)
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         end = None if timeout is None else self._kernel.now + timeout
@@ -99,7 +98,7 @@ class Condition:
 
     def notify(self, n: int = 1) -> None:
         for told in self._waiting[:n]:
-            told[0] = True
+            told.append(True)
         del self._waiting[:n]
 
     def notify_all(self) -> None:
@@ -132,7 +131,7 @@ class SimThread:
         return self._thread is not None and not self._thread.done
 
     def join(self, timeout: float | None = None) -> None:
-        self._kernel.wait(lambda: not self.is_alive(), timeout)
+        self._kernel.wait(When(lambda: not self.is_alive()), timeout)
 
 
 class Queue:
@@ -144,14 +143,14 @@ class Queue:
         self.queue: deque[Any] = deque()
 
     def put(self, item: Any, timeout: float | None = None) -> None:
-        if not self._kernel.wait(lambda: len(self.queue) < self._most, timeout):
+        if not self._kernel.wait(When(lambda: len(self.queue) < self._most), timeout):
             raise queue.Full
         self.queue.append(item)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not block:
             timeout = 0.0
-        if not self._kernel.wait(lambda: bool(self.queue), timeout):
+        if not self._kernel.wait(self.queue, timeout):
             raise queue.Empty
         return self.queue.popleft()
 
@@ -188,7 +187,7 @@ class Future:
             self._over = True
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        if not self._kernel.wait(lambda: self._over, timeout):
+        if not self._kernel.wait(When(lambda: self._over), timeout):
             raise TimeoutError
         return self._error
 
@@ -239,7 +238,7 @@ def namespaces(kernel: Kernel) -> dict[str, Any]:
 
     def wait(futures: Iterable[Future], timeout: float | None = None) -> Any:
         every = list(futures)
-        kernel.wait(lambda: all(future.done() for future in every), timeout)
+        kernel.wait(When(lambda: all(future.done() for future in every)), timeout)
         return SimpleNamespace(done={f for f in every if f.done()}, not_done={f for f in every if not f.done()})
 
     return {

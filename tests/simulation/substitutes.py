@@ -90,7 +90,7 @@ def substituted(kernel: Kernel, wall: Callable[[], float], chance: random.Random
         time=wall,
         monotonic=lambda: kernel.now,
         perf_counter=lambda: kernel.now,
-        sleep=lambda seconds: kernel.wait(lambda: False, seconds),
+        sleep=lambda seconds: kernel.wait((), seconds),
         gmtime=time.gmtime,
         strftime=time.strftime,
     )
