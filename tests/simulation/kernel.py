@@ -232,9 +232,7 @@ class Kernel:
                 or (
                     thread.process.frozen_until <= now
                     and (
-                        thread.ready is None
-                        or thread.ready
-                        or (thread.deadline is not None and thread.deadline <= now)
+                        thread.ready is None or thread.ready or (thread.deadline is not None and thread.deadline <= now)
                     )
                 )
             ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -36,12 +36,26 @@ class Direct:
         if (driver := _driver(connection)) is None:
             return connection.execute(self._statement, values).all()
         compiled = self._for(values)
-        return compiled.read(driver.execute(compiled.sql, compiled.bound(values)).fetchall())
+        return list(map(compiled.read, driver.execute(compiled.sql, compiled.bound(values)).fetchall()))
+
+    def each(self, connection: Connection, values: Mapping[str, Any]) -> Iterator[Any]:
+        """Its rows one by one, within the block of the connection: of thousands, none is kept."""
+        if (driver := _driver(connection)) is None:
+            yield from connection.execute(self._statement, values)
+            return
+        compiled = self._for(values)
+        for row in driver.execute(compiled.sql, compiled.bound(values)):
+            yield compiled.read(row)
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first of the rows, or None."""
         rows = self.rows(connection, values)
         return rows[0] if rows else None
+
+    def value(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """The first value of the first row; None where there is no row."""
+        rows = self.rows(connection, values)
+        return rows[0][0] if rows else None
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> int:
         """Runs what gives no rows; how many it changed."""
@@ -73,8 +87,8 @@ class _Compiled(Struct, frozen=True):
     sql: str
     constants: Mapping[str, Any]
     bind: tuple[tuple[str, _Process], ...]
-    row: Callable[..., Any]
-    result: tuple[tuple[str, _Process], ...]
+    row: Callable[[Sequence[Any]], Any]
+    result: tuple[tuple[int, _Process], ...]
 
     def bound(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         given = {**self.constants, **values}
@@ -82,11 +96,13 @@ class _Compiled(Struct, frozen=True):
             given[name] = process(given[name])
         return given
 
-    def read(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
-        found = [self.row(*row) for row in rows]
-        if self.result:
-            found = [row._replace(**{name: to(getattr(row, name)) for name, to in self.result}) for row in found]
-        return found
+    def read(self, row: tuple[Any, ...]) -> Any:
+        if not self.result:
+            return self.row(row)
+        values = list(row)
+        for at, process in self.result:
+            values[at] = process(values[at])
+        return self.row(values)
 
 
 def _compiled(statement: Select[Any] | Insert | Update | Delete, names: tuple[str, ...]) -> _Compiled:
@@ -97,14 +113,14 @@ def _compiled(statement: Select[Any] | Insert | Update | Delete, names: tuple[st
         str(compiled),
         constants,
         tuple(
-            (str(name), process)
-            for name, bind in compiled.binds.items()
+            (name, process)
+            for bind, name in compiled.bind_names.items()
             if (process := _impl(bind.type).bind_processor(_DIALECT)) is not None
         ),
-        namedtuple("Row", columns),  # noqa: PYI024 - its fields are known when the statement is
+        namedtuple("Row", columns)._make,  # noqa: PYI024 - its fields are known when the statement is
         tuple(
-            (name, process)
-            for name, column in columns.items()
+            (at, process)
+            for at, column in enumerate(columns.values())
             if (process := _impl(column.type).result_processor(_DIALECT, None)) is not None
         ),
     )

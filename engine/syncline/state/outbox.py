@@ -16,6 +16,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.notice import Phase
 from syncline.model.outbox import Message, MessageState
 from syncline.state import statuses, tables
+from syncline.state.direct import Direct
 from syncline.state.rows import is_key, key_columns, now, storable
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ MAX_ERROR = 1_000
 _OUTBOX, _POSITIONS, _EVENTS = tables.outbox, tables.subscriptions, tables.events
 _PENDING = str(MessageState.pending)
 # What is asked at each look; made once, as composing a statement costs more than running it.
-_LAST_EVENT = select(func.max(_EVENTS.c.number))
+_SUBSCRIBED = Direct(select(_POSITIONS.c.tenant, _POSITIONS.c.kind, _POSITIONS.c.name))
+_LAST_EVENT = Direct(select(func.max(_EVENTS.c.number)))
 _FIRST_OF_EACH = (
     select(func.min(_OUTBOX.c.number))
     .where(_OUTBOX.c.due != "")
     .group_by(_OUTBOX.c.tenant, _OUTBOX.c.kind, _OUTBOX.c.name)
 )
-_DUE = (
+_DUE = Direct(
     select(_OUTBOX)
     .where(_OUTBOX.c.number.in_(_FIRST_OF_EACH), _OUTBOX.c.due <= bindparam("now"))
     .order_by(_OUTBOX.c.due)
@@ -58,14 +60,13 @@ class SqlOutbox:
             return connection.execute(select(_POSITIONS.c.position).where(is_key(_POSITIONS, key))).scalar()
 
     def positions(self) -> tuple[ObjectKey, ...]:
-        columns = _POSITIONS.c
         with self._database.read() as connection:
-            rows = connection.execute(select(columns.tenant, columns.kind, columns.name)).all()
+            rows = _SUBSCRIBED.rows(connection, {})
         return tuple(sorted(ObjectKey(*row) for row in rows))
 
     def last_event(self) -> int:
         with self._database.read() as connection:
-            return int(connection.execute(_LAST_EVENT).scalar() or 0)
+            return int(_LAST_EVENT.value(connection, {}) or 0)
 
     def first_event(self, key: ObjectKey) -> int:
         query = select(func.max(_EVENTS.c.number)).where(is_key(_EVENTS, key), _EVENTS.c.reason == "Applied")
@@ -109,7 +110,7 @@ class SqlOutbox:
 
     def due(self, now: str, limit: int) -> tuple[Message, ...]:
         with self._database.read() as connection:
-            return tuple(map(_message, connection.execute(_DUE, {"now": now, "limit": limit})))
+            return tuple(map(_message, _DUE.rows(connection, {"now": now, "limit": limit})))
 
     def hurry(self) -> None:
         with self._database.write() as connection:

@@ -13,6 +13,7 @@ from sqlalchemy import Integer, and_, bindparam, delete, exists, func, insert, s
 
 from syncline.model.key import ObjectKey
 from syncline.state import tables
+from syncline.state.direct import Direct
 from syncline.state.rows import is_key
 from syncline.state.store import KeptPosition
 
@@ -25,27 +26,29 @@ _KEPT, _CURSORS, _APPLIES = tables.positions, tables.cursors, tables.applies
 # Each apply asks these; they are made once, as composing a statement costs more than running it.
 _OF_ONE = [_KEPT.c[name] == _CURSORS.c[name] for name in ("tenant", "kind", "name")]
 _SAME = and_(*_OF_ONE, _KEPT.c.checkpoint == _CURSORS.c.checkpoint)
-_GO_ON = (
+_GO_ON = Direct(
     update(_KEPT).where(_KEPT.c.last == bindparam("before"), exists().where(_SAME)).values(last=bindparam("number"))
 )
-_BEGIN = insert(_KEPT).from_select(
-    ["tenant", "kind", "name", "first", "last", "checkpoint"],
-    select(
-        *(_CURSORS.c[name] for name in ("tenant", "kind", "name")),
-        bindparam("number", type_=Integer),
-        bindparam("number", type_=Integer),
-        _CURSORS.c.checkpoint,
-    ).where(_CURSORS.c.kind == "Sync", ~exists().where(*_OF_ONE, _KEPT.c.last == bindparam("number"))),
-    include_defaults=False,
+_BEGIN = Direct(
+    insert(_KEPT).from_select(
+        ["tenant", "kind", "name", "first", "last", "checkpoint"],
+        select(
+            *(_CURSORS.c[name] for name in ("tenant", "kind", "name")),
+            bindparam("number", type_=Integer),
+            bindparam("number", type_=Integer),
+            _CURSORS.c.checkpoint,
+        ).where(_CURSORS.c.kind == "Sync", ~exists().where(*_OF_ONE, _KEPT.c.last == bindparam("number"))),
+        include_defaults=False,
+    )
 )
-_FORGET = delete(_KEPT).where(_KEPT.c.last <= bindparam("oldest"))
+_FORGET = Direct(delete(_KEPT).where(_KEPT.c.last <= bindparam("oldest")))
 
 
 def keep(connection: Connection, before: int, number: int, kept: int) -> None:
     """Keeps all positions of syncs as they are when the apply of this number begins; `before` is the one before it."""
-    connection.execute(_GO_ON, {"before": before, "number": number})
-    connection.execute(_BEGIN, {"number": number})
-    connection.execute(_FORGET, {"oldest": number - kept})
+    _GO_ON.run(connection, {"before": before, "number": number})
+    _BEGIN.run(connection, {"number": number})
+    _FORGET.run(connection, {"oldest": number - kept})
 
 
 def under(connection: Connection, revision: str) -> dict[ObjectKey, KeptPosition]:

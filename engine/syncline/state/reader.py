@@ -8,7 +8,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
@@ -58,11 +58,11 @@ HOUR = timedelta(hours=1)
 
 # What a run of a flow, a look of a daemon and a plan ask. These are made once: composing a statement costs more than
 # running it.
-_SERIAL = select(tables.meta.c.serial)
+_SERIAL = Direct(select(tables.meta.c.serial))
 _CHECKPOINT = select(tables.cursors.c.checkpoint).where(*of_object(tables.cursors))
 _CURSOR = Direct(_CHECKPOINT)
-_RUN = select(tables.runs).where(tables.runs.c.id == bindparam("run"))
-_RUN_STATE = select(tables.runs.c.state).where(tables.runs.c.id == bindparam("run"))
+_RUN = Direct(select(tables.runs).where(tables.runs.c.id == bindparam("run")))
+_RUN_STATE = Direct(select(tables.runs.c.state).where(tables.runs.c.id == bindparam("run")))
 _NEWEST_RUNS = (
     select(tables.runs.c.id)
     .where(*of_object(tables.runs))
@@ -71,7 +71,7 @@ _NEWEST_RUNS = (
 )
 # The alternatives are spelt out: a list of values would be expanded anew at each call.
 _OPEN = or_(*(tables.runs.c.state == str(state) for state in RunState if TRANSITIONS[state]))
-_OPEN_RUNS = (
+_OPEN_RUNS = Direct(
     select(tables.runs)
     .where(tables.runs.c.id.in_(_NEWEST_RUNS), _OPEN)
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
@@ -85,18 +85,22 @@ _STANDING = Direct(
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
 )
 _KEY_OF = (tables.objects.c.tenant, tables.objects.c.kind, tables.objects.c.name)
-_OBJECTS = select(tables.objects).order_by(*_KEY_OF)
-_GENERATIONS: Select[Any] = select(*_KEY_OF, tables.objects.c.generation, tables.objects.c.revision)
-_OBJECT = select(tables.objects).where(*of_object(tables.objects))
-_NEWEST_FIRST = select(tables.runs).order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
-_NEWEST = _NEWEST_FIRST.where(*of_object(tables.runs)).limit(bindparam("limit"))
-_ENDED = (
+_OBJECTS = Direct(select(tables.objects).order_by(*_KEY_OF))
+_OBJECTS_OF = Direct(select(tables.objects).where(tables.objects.c.tenant == bindparam("tenant")).order_by(*_KEY_OF))
+_GENERATIONS = Direct(select(*_KEY_OF, tables.objects.c.generation, tables.objects.c.revision))
+_OBJECT = Direct(select(tables.objects).where(*of_object(tables.objects)))
+_NEWEST_FIRST = (
+    select(tables.runs).order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc()).limit(bindparam("limit"))
+)
+_NEWEST = Direct(_NEWEST_FIRST)
+_NEWEST_OF = Direct(_NEWEST_FIRST.where(*of_object(tables.runs)))
+_ENDED = Direct(
     select(tables.runs.c.id, tables.runs.c.counts, tables.runs.c.parent, tables.runs.c.finished)
     .where(*of_object(tables.runs), tables.runs.c.receipt.is_not(None))
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
     .limit(bindparam("limit"))
 )
-_RECEIPT = select(tables.runs.c.receipt).where(tables.runs.c.id == bindparam("run"))
+_RECEIPT = Direct(select(tables.runs.c.receipt).where(tables.runs.c.id == bindparam("run")))
 _PERIODS = (
     select(tables.metrics.c.period)
     .where(*of_object(tables.metrics))
@@ -104,20 +108,21 @@ _PERIODS = (
     .order_by(tables.metrics.c.period.desc())
     .limit(bindparam("limit"))
 )
-_METRICS = (
+_METRICS = Direct(
     select(tables.metrics.c.period, tables.metrics.c.counter, tables.metrics.c.value)
     .where(*of_object(tables.metrics), tables.metrics.c.period.in_(_PERIODS))
     .order_by(tables.metrics.c.period.desc(), tables.metrics.c.counter)
 )
-_ENVIRONMENT = select(tables.applies.c.environment).order_by(tables.applies.c.number.desc()).limit(1)
-_LAST_FINISHED = (
+_ENVIRONMENT = Direct(select(tables.applies.c.environment).order_by(tables.applies.c.number.desc()).limit(1))
+_NEWEST_FINISHED = (
     select(tables.applies.c.revision, tables.applies.c.plan)
     .where(tables.applies.c.finished != "")
     .order_by(tables.applies.c.number.desc())
     .limit(1)
 )
-_LAST_FINISHED_OF = _LAST_FINISHED.where(tables.applies.c.source == bindparam("source"))
-_APPLIED_BEFORE = (
+_LAST_FINISHED = Direct(_NEWEST_FINISHED)
+_LAST_FINISHED_OF = Direct(_NEWEST_FINISHED.where(tables.applies.c.source == bindparam("source")))
+_APPLIED_BEFORE = Direct(
     select(tables.applies.c.revision)
     .where(
         tables.applies.c.outcome == "finished",
@@ -127,10 +132,12 @@ _APPLIED_BEFORE = (
     .order_by(tables.applies.c.number.desc())
     .limit(1)
 )
-_APPROVAL_BASE = select(tables.approval_bases.c.revision).where(tables.approval_bases.c.source == bindparam("source"))
-_LINEAGE = select(tables.meta.c.lineage)
-_CURSORS = select(tables.cursors)
-_UNFINISHED = (
+_APPROVAL_BASE = Direct(
+    select(tables.approval_bases.c.revision).where(tables.approval_bases.c.source == bindparam("source"))
+)
+_LINEAGE = Direct(select(tables.meta.c.lineage))
+_CURSORS = Direct(select(tables.cursors))
+_UNFINISHED = Direct(
     select(tables.steps)
     .join(tables.applies, tables.applies.c.id == tables.steps.c.apply)
     .where(tables.applies.c.finished == "")
@@ -144,7 +151,7 @@ class SqlReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         with database.read() as connection:
-            self._lineage: str = connection.execute(_LINEAGE).scalar_one()
+            self._lineage = str(_LINEAGE.value(connection, {}))
 
     @property
     def lineage(self) -> str:
@@ -152,20 +159,21 @@ class SqlReader:
 
     def serial(self) -> int:
         with self._database.read() as connection:
-            return int(connection.execute(_SERIAL).scalar_one())
+            return int(_SERIAL.value(connection, {}))
 
     def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
-        query = _OBJECTS if tenant is None else _OBJECTS.where(tables.objects.c.tenant == tenant)
         with self._database.read() as connection:
-            return tuple(applied_object(row) for row in connection.execute(query))
+            if tenant is None:
+                return tuple(map(applied_object, _OBJECTS.each(connection, {})))
+            return tuple(map(applied_object, _OBJECTS_OF.each(connection, {"tenant": tenant})))
 
     def generations(self) -> dict[ObjectKey, tuple[int, str]]:
         with self._database.read() as connection:
-            return {_key(row): (row.generation, intern(row.revision)) for row in connection.execute(_GENERATIONS)}
+            return {_key(row): (row.generation, intern(row.revision)) for row in _GENERATIONS.each(connection, {})}
 
     def object(self, key: ObjectKey) -> AppliedObject | None:
         with self._database.read() as connection:
-            row = connection.execute(_OBJECT, key_columns(key)).first()
+            row = _OBJECT.first(connection, key_columns(key))
         return None if row is None else applied_object(row)
 
     def cursor(self, key: ObjectKey) -> str | None:
@@ -174,25 +182,27 @@ class SqlReader:
 
     def cursors(self) -> dict[ObjectKey, str]:
         with self._database.read() as connection:
-            rows = connection.execute(_CURSORS).all()
+            rows = _CURSORS.rows(connection, {})
         return dict(sorted((_key(row), row.checkpoint) for row in rows))
 
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
         with self._database.read() as connection:
             if key is None:
-                return tuple(_run(row) for row in connection.execute(_NEWEST_FIRST.limit(limit)))
-            return tuple(_run(row) for row in connection.execute(_NEWEST, key_columns(key) | {"limit": limit}))
+                rows = _NEWEST.rows(connection, {"limit": limit})
+            else:
+                rows = _NEWEST_OF.rows(connection, key_columns(key) | {"limit": limit})
+        return tuple(map(_run, rows))
 
     def tally(self, key: ObjectKey) -> Tally | None:
         with self._database.read() as connection:
-            ended = connection.execute(_ENDED, key_columns(key) | {"limit": RUNS + 1}).all()
-            receipt = connection.execute(_RECEIPT, {"run": ended[0].id}).scalar() if ended else None
+            ended = _ENDED.rows(connection, key_columns(key) | {"limit": RUNS + 1})
+            receipt = _RECEIPT.value(connection, {"run": ended[0].id}) if ended else None
         runs = [(Counts(**row.counts), not row.parent) for row in ended]
         return tally(runs, ended[0].finished if ended else "", (receipt or {}).get("rows"))
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
         with self._database.read() as connection:
-            return tuple(_run(row) for row in connection.execute(_OPEN_RUNS, key_columns(key) | {"among": among}))
+            return tuple(map(_run, _OPEN_RUNS.rows(connection, key_columns(key) | {"among": among})))
 
     def standing(self, key: ObjectKey, among: int = 50) -> Standing:
         with self._database.read() as connection:
@@ -202,13 +212,13 @@ class SqlReader:
 
     def run_state(self, run_id: str) -> RunState | None:
         with self._database.read() as connection:
-            state = connection.execute(_RUN_STATE, {"run": run_id}).scalar()
+            state = _RUN_STATE.value(connection, {"run": run_id})
         return None if state is None else RunState(state)
 
     def run(self, run_id: str) -> RunRecord | None:
         runs = tables.runs
         with self._database.read() as connection:
-            row = connection.execute(_RUN, {"run": run_id}).first()
+            row = _RUN.first(connection, {"run": run_id})
             if row is not None:
                 return _run(row)
             like = runs.c.id.startswith(run_id, autoescape=True)
@@ -260,21 +270,21 @@ class SqlReader:
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         values: dict[str, dict[str, float]] = {}
         with self._database.read() as connection:
-            for row in connection.execute(_METRICS, key_columns(key) | {"limit": limit}):
+            for row in _METRICS.rows(connection, key_columns(key) | {"limit": limit}):
                 values.setdefault(row.period, {})[row.counter] = row.value
         return tuple(MetricsPeriod(key, start, _hour_after(start), counters) for start, counters in values.items())
 
     def applied_under(self, source: str | None = None) -> tuple[str, str]:
         with self._database.read() as connection:
             if source is None:
-                row = connection.execute(_LAST_FINISHED).first()
+                row = _LAST_FINISHED.first(connection, {})
             else:
-                row = connection.execute(_LAST_FINISHED_OF, {"source": source}).first()
+                row = _LAST_FINISHED_OF.first(connection, {"source": source})
         return (row.revision, row.plan) if row else ("", "")
 
     def applied_before(self, revision: str, source: str = "") -> str:
         with self._database.read() as connection:
-            return connection.execute(_APPLIED_BEFORE, {"revision": revision, "source": source}).scalar() or ""
+            return _APPLIED_BEFORE.value(connection, {"revision": revision, "source": source}) or ""
 
     def kept_revisions(self) -> tuple[str, ...]:
         with self._database.read() as connection:
@@ -298,11 +308,11 @@ class SqlReader:
 
     def environment(self) -> str:
         with self._database.read() as connection:
-            return connection.execute(_ENVIRONMENT).scalar() or ""
+            return _ENVIRONMENT.value(connection, {}) or ""
 
     def approval_base(self, source: str) -> str:
         with self._database.read() as connection:
-            return connection.execute(_APPROVAL_BASE, {"source": source}).scalar() or ""
+            return _APPROVAL_BASE.value(connection, {"source": source}) or ""
 
     def approval_uses(self, approvals: Sequence[str]) -> dict[tuple[str, ObjectKey], str]:
         uses = tables.approval_uses
@@ -314,7 +324,7 @@ class SqlReader:
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         with self._database.read() as connection:
-            rows = connection.execute(_UNFINISHED).all()
+            rows = _UNFINISHED.rows(connection, {})
         return tuple(JournalEntry(*row) for row in rows)
 
     def statuses(self, keys: Sequence[ObjectKey] | None = None) -> dict[ObjectKey, Status]:

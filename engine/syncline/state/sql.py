@@ -49,10 +49,10 @@ from syncline.state.store import (
 )
 from syncline.state.suppressions import SqlSuppressions
 from syncline.state.tenants import SqlTenants
+from syncline.state.upserts import upserts
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
-    from sqlalchemy.dialects import postgresql, sqlite
 
     from syncline.state.database import Database
 
@@ -83,48 +83,59 @@ def _named(key: ObjectKey) -> dict[str, str]:
 
 # What each run of a flow writes. These are made once: composing a statement costs more than running it.
 _MINE = tables.runs.c.id == bindparam("run")
-_LOCKED_STATE = select(tables.runs.c.state).where(_MINE).with_for_update()
-_CHANGE_RUN = update(tables.runs).where(_MINE)
-_CHANGE_RUNNING = Direct(_CHANGE_RUN.where(tables.runs.c.state == str(RunState.running)))
-_DROP_REJECTS = delete(tables.rejects).where(
-    tables.rejects.c.run == bindparam("of"), tables.rejects.c.sequence >= bindparam("first")
+_LOCKED_STATE = Direct(select(tables.runs.c.state).where(_MINE).with_for_update())
+_CHANGING_RUN = update(tables.runs).where(_MINE)
+_CHANGE_RUN = Direct(_CHANGING_RUN)
+_CHANGE_RUNNING = Direct(_CHANGING_RUN.where(tables.runs.c.state == str(RunState.running)))
+_DROP_REJECTS = Direct(
+    delete(tables.rejects).where(
+        tables.rejects.c.run == bindparam("of"), tables.rejects.c.sequence >= bindparam("first")
+    )
 )
 
 # What each step of an apply does.
 _THIS_STEP = (tables.steps.c.apply == bindparam("of"), tables.steps.c.index == bindparam("at"))
-_STEP = (
+_STEP = Direct(
     select(tables.steps.c.done, tables.applies.c.finished, tables.applies.c.revision)
     .join(tables.applies, tables.applies.c.id == tables.steps.c.apply)
     .where(*_THIS_STEP)
 )
-_STEP_DONE = update(tables.steps).where(*_THIS_STEP).values(done=True)
-_RISE = update(tables.meta).values(serial=tables.meta.c.serial + 1)
-_OBJECT = select(tables.objects.c.digest, tables.objects.c.generation, tables.objects.c.source).where(
-    *of_object(tables.objects)
+_STEP_DONE = Direct(update(tables.steps).where(*_THIS_STEP).values(done=True))
+_RISE = Direct(update(tables.meta).values(serial=tables.meta.c.serial + 1))
+_OBJECT = Direct(
+    select(tables.objects.c.digest, tables.objects.c.generation, tables.objects.c.source).where(
+        *of_object(tables.objects)
+    )
 )
-_NEW_OBJECT = insert(tables.objects)
-_CHANGE_OBJECT = update(tables.objects).where(*_its(tables.objects))
-_THERE = select(tables.objects.c.name).where(*of_object(tables.objects))
-_DOCUMENT = select(tables.objects.c.document).where(*of_object(tables.objects))
-_FORGET = {table: delete(table).where(*of_object(table)) for table in (tables.objects, *_OF_OBJECTS)}
-_RENAME = {table: update(table).where(*_its(table)) for table in (tables.objects, tables.runs, *_OF_OBJECTS)}
+_NEW_OBJECT = Direct(insert(tables.objects))
+_CHANGE_OBJECT = Direct(update(tables.objects).where(*_its(tables.objects)))
+_THERE = Direct(select(tables.objects.c.name).where(*of_object(tables.objects)))
+_DOCUMENT = Direct(select(tables.objects.c.document).where(*of_object(tables.objects)))
+_FORGET = {table: Direct(delete(table).where(*of_object(table))) for table in (tables.objects, *_OF_OBJECTS)}
+_RENAME = {table: Direct(update(table).where(*_its(table))) for table in (tables.objects, tables.runs, *_OF_OBJECTS)}
 
 # What each apply does at its beginning and at its end.
 _APPLY = tables.applies.c.id == bindparam("of")
-_BEGUN = select(tables.applies.c.number, tables.applies.c.finished).where(_APPLY)
-_STEPS = select(tables.steps.c.step).where(tables.steps.c.apply == bindparam("of")).order_by(tables.steps.c.index)
-_GIVE_UP = update(tables.applies).where(tables.applies.c.finished == "")
-_FINISH = _GIVE_UP.where(_APPLY)
-_LAST_APPLY = select(func.max(tables.applies.c.number))
-_BEGIN = insert(tables.applies).returning(tables.applies.c.number)
-_NEW_STEP = insert(tables.steps)
-_DROP_STEPS = delete(tables.steps).where(
-    tables.steps.c.apply.in_(select(tables.applies.c.id).order_by(tables.applies.c.number.desc()).offset(KEPT_JOURNALS))
+_BEGUN = Direct(select(tables.applies.c.number, tables.applies.c.finished).where(_APPLY))
+_STEPS = Direct(
+    select(tables.steps.c.step).where(tables.steps.c.apply == bindparam("of")).order_by(tables.steps.c.index)
 )
-_DROP_BASE = delete(tables.approval_bases).where(tables.approval_bases.c.source == bindparam("of"))
-_NEW_BASE = insert(tables.approval_bases)
-_SERIAL = select(tables.meta.c.serial)
-_AUDIT_HEAD = select(tables.audit_heads.c.size, tables.audit_heads.c.root)
+_OPEN = update(tables.applies).where(tables.applies.c.finished == "")
+_GIVE_UP, _FINISH = Direct(_OPEN), Direct(_OPEN.where(_APPLY))
+_LAST_APPLY = Direct(select(func.max(tables.applies.c.number)))
+_BEGIN = Direct(insert(tables.applies).returning(tables.applies.c.number))
+_NEW_STEP = Direct(insert(tables.steps))
+_DROP_STEPS = Direct(
+    delete(tables.steps).where(
+        tables.steps.c.apply.in_(
+            select(tables.applies.c.id).order_by(tables.applies.c.number.desc()).offset(KEPT_JOURNALS)
+        )
+    )
+)
+_DROP_BASE = Direct(delete(tables.approval_bases).where(tables.approval_bases.c.source == bindparam("of")))
+_NEW_BASE = Direct(insert(tables.approval_bases))
+_SERIAL = Direct(select(tables.meta.c.serial))
+_AUDIT_HEAD = Direct(select(tables.audit_heads.c.size, tables.audit_heads.c.root))
 
 
 class SqlStore(SqlReader):
@@ -133,21 +144,7 @@ class SqlStore(SqlReader):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._renewals = leases.Renewals(database)
-        new = database.insert
-        self._new_run = Direct(new(tables.runs).on_conflict_do_nothing().execution_options(preserve_rowcount=True))
-        self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
-        self._new_cursor = Direct(_upsert(new(tables.cursors), "tenant", "kind", "name"))
-        heads = new(tables.audit_heads)
-        larger = tables.audit_heads.c.size < heads.excluded.size
-        self._new_head = {anew: _upsert(heads, "id", where=None if anew else larger) for anew in (False, True)}
-        self._new_history = new(tables.history).on_conflict_do_nothing()
-        counting = new(tables.metrics)
-        self._count = Direct(
-            counting.on_conflict_do_update(
-                index_elements=["tenant", "kind", "name", "period", "counter"],
-                set_={"value": tables.metrics.c.value + counting.excluded.value},
-            )
-        )
+        self._upserts = upserts(database)
 
     def close(self) -> None:
         self._renewals.close()
@@ -157,12 +154,12 @@ class SqlStore(SqlReader):
 
     def audit_head(self) -> tuple[int, str]:
         with self._database.read() as connection:
-            row = connection.execute(_AUDIT_HEAD).first()
+            row = _AUDIT_HEAD.first(connection, {})
             return (int(row.size), str(row.root)) if row is not None else (0, "")
 
     def note_audit_head(self, size: int, root: str, *, anew: bool = False) -> None:
         with self._database.write() as connection:
-            connection.execute(self._new_head[anew], {"id": 1, "size": size, "root": root})
+            self._upserts.head[anew].run(connection, {"id": 1, "size": size, "root": root})
 
     # --- Applies ------------------------------------------------------------------------------------------------------
 
@@ -185,9 +182,9 @@ class SqlStore(SqlReader):
     def use_approvals(self, lease: Lease, revision: str, uses: Sequence[ApprovalUse], base: str, source: str) -> None:
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
-            connection.execute(_DROP_BASE, {"of": source})
+            _DROP_BASE.run(connection, {"of": source})
             if base:
-                connection.execute(_NEW_BASE, {"source": source, "revision": base})
+                _NEW_BASE.run(connection, {"source": source, "revision": base})
             for use in uses:
                 about = {"approval": use.approval, "effects": use.effects, "signers": list(use.signers)}
                 rows = [{**about, **key_columns(key), "revision": revision, "used": now()} for key in use.keys]
@@ -210,20 +207,20 @@ class SqlStore(SqlReader):
                 if known != tuple(steps):
                     raise Bug(f"apply {apply} was begun before with other steps, or is finished")
                 return
-            connection.execute(_GIVE_UP, {"finished": now(), "outcome": "given up"})
-            before = connection.execute(_LAST_APPLY).scalar() or 0
+            _GIVE_UP.run(connection, {"finished": now(), "outcome": "given up"})
+            before = _LAST_APPLY.value(connection, {}) or 0
             values = {"id": apply, "plan": plan, "revision": revision, "environment": environment, "source": source}
-            number = connection.execute(_BEGIN, values | {"started": now(), "finished": "", "outcome": ""}).scalar_one()
+            number = _BEGIN.value(connection, values | {"started": now(), "finished": "", "outcome": ""})
             positions.keep(connection, before, number, KEPT_JOURNALS)
-            connection.execute(_DROP_STEPS)
+            _DROP_STEPS.run(connection, {})
             if steps:
                 rows = [{"apply": apply, "index": i, "step": step, "done": False} for i, step in enumerate(steps)]
-                connection.execute(_NEW_STEP, rows)
+                _NEW_STEP.run_many(connection, rows)
 
     def put_object(self, lease: Lease, apply: str, index: int, applied: AppliedObject) -> None:
         def change(connection: Connection) -> bool:
             key = key_columns(applied.key)
-            before = connection.execute(_OBJECT, key).first()
+            before = _OBJECT.first(connection, key)
             changed = before is None or before.digest != applied.digest
             values = {
                 "digest": applied.digest,
@@ -236,9 +233,9 @@ class SqlStore(SqlReader):
                 "source": applied.source,
             }
             if before is None:
-                connection.execute(_NEW_OBJECT, key | values)
+                _NEW_OBJECT.run(connection, key | values)
             else:
-                connection.execute(_CHANGE_OBJECT, _named(applied.key) | values)
+                _CHANGE_OBJECT.run(connection, _named(applied.key) | values)
             return changed or bool(before and before.source != applied.source)
 
         self._take(
@@ -252,20 +249,20 @@ class SqlStore(SqlReader):
     def move_object(self, lease: Lease, apply: str, index: int, previous: ObjectKey, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
             for missing, name in ((True, previous), (False, key)):
-                if (connection.execute(_THERE, key_columns(name)).first() is None) is missing:
+                if (_THERE.first(connection, key_columns(name)) is None) is missing:
                     raise Bug(
                         f"{previous} can't be moved to {key}: {name} {'is not' if missing else 'is already'} there"
                     )
-            document = connection.execute(_DOCUMENT, key_columns(previous)).scalar_one()
+            document = _DOCUMENT.value(connection, key_columns(previous))
             # The declaration goes with its name, so that what is applied is whole after this step, too. Its digest
             # stays the old one: the step that records the new declaration is still to come.
             mine = _named(previous)
-            connection.execute(_CHANGE_OBJECT, mine | {"document": _renamed(document, key)})
+            _CHANGE_OBJECT.run(connection, mine | {"document": _renamed(document, key)})
             # What a former object of the new name left behind would be mixed up with what is moved there.
             for table in _OF_OBJECTS:
-                connection.execute(_FORGET[table], key_columns(key))
+                _FORGET[table].run(connection, key_columns(key))
             for rename in _RENAME.values():
-                connection.execute(rename, mine | key_columns(key))
+                rename.run(connection, mine | key_columns(key))
             if key.kind == "Integration":
                 ledger.rename(connection, key.tenant, previous.name, key.name)
                 retired_flows.move_integration(
@@ -283,14 +280,14 @@ class SqlStore(SqlReader):
             if key.kind != "Integration":  # what it registered at its system is there until somebody deletes it
                 forgotten.append(tables.cursors)
             for table in forgotten:
-                connection.execute(_FORGET[table], mine)
+                _FORGET[table].run(connection, mine)
             if key.kind == "AuthConfig":
                 its = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
                 connection.execute(delete(tables.tokens).where(its))
-            if key.kind == "Tenant" and (document := connection.execute(_DOCUMENT, mine).scalar()) is not None:
+            if key.kind == "Tenant" and (document := _DOCUMENT.value(connection, mine)) is not None:
                 # What is left of it is for those who had a role in it.
                 self._put_cursor(connection, key, document)
-            return connection.execute(_FORGET[tables.objects], mine).rowcount > 0
+            return _FORGET[tables.objects].run(connection, mine) > 0
 
         self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Retired"))
 
@@ -302,7 +299,7 @@ class SqlStore(SqlReader):
 
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
-            connection.execute(_FORGET[tables.cursors], key_columns(key))
+            _FORGET[tables.cursors].run(connection, key_columns(key))
             # Even without a copy here: the flow starts anew, and the plan that says so must not be applied twice.
             return True
 
@@ -336,14 +333,14 @@ class SqlStore(SqlReader):
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
             mine = {"of": apply}
-            if connection.execute(_BEGUN, mine).first() is None:
+            if _BEGUN.first(connection, mine) is None:
                 raise Bug(f"apply {apply} was never begun")
-            connection.execute(_FINISH, mine | {"finished": now(), "outcome": "finished"})
-            serial = int(connection.execute(_SERIAL).scalar_one())
+            _FINISH.run(connection, mine | {"finished": now(), "outcome": "finished"})
+            serial = int(_SERIAL.value(connection, {}))
             if objects:
                 who = author or Author()
                 values = {"apply": apply, "author": storable(who.name), "subject": storable(who.subject)}
-                connection.execute(self._new_history, values | {"serial": serial, "objects": objects})
+                self._upserts.history.run(connection, values | {"serial": serial, "objects": objects})
             return serial
 
     def _take(
@@ -353,7 +350,7 @@ class SqlStore(SqlReader):
         mine = {"of": apply, "at": index}
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
-            found = connection.execute(_STEP, mine).first()
+            found = _STEP.first(connection, mine)
             if found is None:
                 raise Bug(f"apply {apply} has no step {index}")
             if found.done:
@@ -361,9 +358,9 @@ class SqlStore(SqlReader):
             if found.finished:
                 raise Bug(f"apply {apply} ended before its step {index}")
             if change(connection):
-                connection.execute(_RISE)
+                _RISE.run(connection, {})
             statuses.tell(connection, replace(told, revision=found.revision))
-            connection.execute(_STEP_DONE, mine)
+            _STEP_DONE.run(connection, mine)
 
     def change_statuses(self, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
         statuses.change(self._database, keys, make)
@@ -385,7 +382,7 @@ class SqlStore(SqlReader):
 
     def note_wait(self, run_id: str, wait: Wait) -> None:
         with self._database.write() as connection:
-            connection.execute(_CHANGE_RUN, {"run": run_id, "wait": {"until": wait.until, "why": storable(wait.why)}})
+            _CHANGE_RUN.run(connection, {"run": run_id, "wait": {"until": wait.until, "why": storable(wait.why)}})
 
     def finish_run(self, run: RunRecord, checkpoint: str | None, values: Mapping[str, float]) -> None:
         if TRANSITIONS[run.state]:
@@ -406,11 +403,11 @@ class SqlStore(SqlReader):
             "retried": rejects.retried,
         }
         with self._database.write(durable=True) as connection:
-            connection.execute(self._new_reject, values)
+            self._upserts.rejects.run(connection, values)
 
     def drop_rejects(self, run_id: str, from_sequence: int) -> None:
         with self._database.write() as connection:
-            connection.execute(_DROP_REJECTS, {"of": run_id, "first": from_sequence})
+            _DROP_REJECTS.run(connection, {"of": run_id, "first": from_sequence})
 
     def mark_retried(self, run_id: str, by: str) -> None:
         with self._database.write(durable=True) as connection:
@@ -470,7 +467,7 @@ class SqlStore(SqlReader):
                 self._add_metrics(connection, key, values)
 
     def _put_cursor(self, connection: Connection, key: ObjectKey, checkpoint: str) -> None:
-        self._new_cursor.run(connection, key_columns(key) | {"checkpoint": checkpoint})
+        self._upserts.cursor.run(connection, key_columns(key) | {"checkpoint": checkpoint})
 
     def _put_run(self, connection: Connection, run: RunRecord) -> None:
         columns, mine = run_columns(run), {"run": run.id}
@@ -490,19 +487,19 @@ class SqlStore(SqlReader):
         if run.state is not before and run.state is not RunState.pending:
             statuses.tell(connection, statuses.of_run(run))
         if not changed:
-            connection.execute(_CHANGE_RUN, columns | over | mine)
+            _CHANGE_RUN.run(connection, columns | over | mine)
 
     def _insert_run(self, connection: Connection, run: RunRecord, columns: Mapping[str, Any]) -> bool:
         """Whether it was new."""
         new = {**columns, **key_columns(run.key), "id": run.id}
-        return bool(self._new_run.run(connection, new))
+        return bool(self._upserts.run.run(connection, new))
 
     def _add_metrics(self, connection: Connection, key: ObjectKey, values: Mapping[str, float]) -> None:
         period = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
         # In one order everywhere, so that two transactions never wait for each other's counters.
         rows = [key_columns(key) | {"period": period, "counter": c, "value": values[c]} for c in sorted(values)]
         if rows:
-            self._count.run_many(connection, rows)
+            self._upserts.counters.run_many(connection, rows)
 
 
 def _renamed(document: str, key: ObjectKey) -> str:
@@ -513,25 +510,17 @@ def _renamed(document: str, key: ObjectKey) -> str:
     return json.dumps(declared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _upsert(
-    new: sqlite.Insert | postgresql.Insert, *key: str, where: ColumnElement[bool] | None = None
-) -> sqlite.Insert | postgresql.Insert:
-    """An insert that replaces what is there under the same key, where that is so."""
-    rest = {name: column for name, column in new.excluded.items() if name not in key}
-    return new.on_conflict_do_update(index_elements=list(key), set_=rest, where=where)
-
-
 def _steps(connection: Connection, apply: str) -> tuple[str, ...] | None:
     """The steps of an apply that is open; empty if it is closed or has none, None if it was never begun."""
     mine = {"of": apply}
-    found = connection.execute(_BEGUN, mine).first()
+    found = _BEGUN.first(connection, mine)
     if found is None:
         return None
-    return () if found.finished else tuple(connection.execute(_STEPS, mine).scalars())
+    return () if found.finished else tuple(row.step for row in _STEPS.rows(connection, mine))
 
 
 def _state(connection: Connection, run_id: str) -> RunState | None:
-    state = connection.execute(_LOCKED_STATE, {"run": run_id}).scalar()
+    state = _LOCKED_STATE.value(connection, {"run": run_id})
     return None if state is None else RunState(state)
 
 

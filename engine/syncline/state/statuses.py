@@ -21,6 +21,7 @@ from syncline.state import tables
 from syncline.state.direct import Direct
 from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import RunRecord, StatusChange
+from syncline.state.upserts import replacing
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Table
@@ -49,7 +50,7 @@ _TEXT = cast(_STATUSES.c.conditions, Text)
 _READ = tuple(_TEXT.label(c.name) if c.name == "conditions" else c for c in _STATUSES.c)
 # Made once, as those below: composing a statement costs more than running it.
 _INSERT_EVENT = Direct(insert(_EVENTS).returning(_EVENTS.c.number))
-_DUE = (
+_DUE = Direct(
     select(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
     .where(_STATUSES.c.retry != "", _STATUSES.c.retry <= bindparam("now"))
     .order_by(_STATUSES.c.retry)
@@ -75,7 +76,7 @@ def _rows(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: boo
 def due(database: Database, now: str) -> tuple[ObjectKey, ...]:
     """Objects whose next attempt is due, the longest overdue first."""
     with database.read() as connection:
-        rows = connection.execute(_DUE, {"now": now}).all()
+        rows = _DUE.rows(connection, {"now": now})
     return tuple(ObjectKey(*row) for row in rows)
 
 
@@ -103,15 +104,14 @@ def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusCha
             connection.execute(delete(_STATUSES).where(_any_of(_STATUSES, gone[start : start + _CHUNK])))
         kept = [_columns(status) for status in sorted(changed, key=lambda s: s.key) if status.conditions]
         if kept:
-            connection.execute(_upsert(database.insert(_STATUSES)), kept)
+            _upsert(database.insert(_STATUSES)).run_many(connection, kept)
         tell(connection, *occurrences)
 
 
 @cache
-def _upsert(new: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+def _upsert(new: sqlite.Insert | postgresql.Insert) -> Direct:
     """Made once for each database, as the statements above."""
-    values = {name: new.excluded[name] for name in ("conditions", "generation", "attempts", "retry")}
-    return new.on_conflict_do_update(index_elements=["tenant", "kind", "name"], set_=values)
+    return Direct(replacing(new, "tenant", "kind", "name"))
 
 
 def tell(connection: Connection, *occurrences: Occurrence) -> None:
