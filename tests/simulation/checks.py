@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncline.state.store import AppliedObject
-    from tests.simulation.world import World
+    from tests.simulation.world import Fire, World
 
 
 def hold(so: bool, otherwise: str) -> None:
@@ -222,8 +222,12 @@ def _none_lost(world: World) -> None:
         since = world.schedules.since.get(known.key)
         if since is None or len(world.schedules.changed[known.key]) > 1 or "suspend" in known.document:
             continue
+        fires: dict[str, list[Fire]] = {}
+        for (schedule, _, moment), fire in world.fires.items():
+            if schedule == str(known.key):
+                fires.setdefault(moment, []).append(fire)
         for at in instants(name, since, world.now() - dt.timedelta(minutes=3)):
-            found = [fire for (s, _, t), fire in world.fires.items() if s == str(known.key) and t == at.isoformat()]
+            found = fires.get(at.isoformat(), [])
             hold(bool(found) and all(fire.over for fire in found), f"{known.key}: nothing came of its start at {at}")
 
 

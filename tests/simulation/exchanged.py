@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sqlalchemy import Connection
     from sqlalchemy import Engine as DatabaseEngine
 
     from syncline.manifests.flow import Side
@@ -67,12 +68,24 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
             world.putting = None
         kernel.point("answer of the state")
 
-    @contextmanager
-    def reading(database: Database) -> Iterator[Any]:
-        kernel.point("read of the state")
-        reach()
-        with database.translated(), kernel.atomic():
-            yield world.reader
+    class Looking:
+        """A look at the state; no generator, as these are what most is done of."""
+
+        def __init__(self, database: Database) -> None:
+            self._translated = database.translated()
+
+        def __enter__(self) -> Connection:
+            kernel.point("read of the state")
+            reach()
+            kernel.atomic().__enter__()
+            return world.reader
+
+        def __exit__(self, *error: object) -> None:
+            kernel.atomic().__exit__()
+            self._translated.__exit__(*error)
+
+    def reading(database: Database) -> Looking:
+        return Looking(database)
 
     def open_sqlite(path: Path) -> Database:
         if path not in _ENGINES:

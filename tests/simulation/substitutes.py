@@ -81,6 +81,17 @@ def _functions() -> list[Any]:
     return sorted((m for m in methods if time.monotonic in (m.__defaults__ or ())), key=lambda m: m.__qualname__)
 
 
+@cache
+def _imported(reals: frozenset[int]) -> list[tuple[Any, str, Any]]:
+    """Where modules of the program have what these are the `id`s of, as `(module, name, value)`."""
+    return [
+        (module, name, value)
+        for module in modules()
+        for name, value in vars(module).items()
+        if id(value) in reals and not name.startswith("__")
+    ]
+
+
 @contextmanager
 def substituted(kernel: Kernel, wall: Callable[[], float], chance: random.Random) -> Iterator[None]:
     """For the block, the program runs in the simulation; `wall` is the clock on the wall of whose turn it is."""
@@ -99,30 +110,27 @@ def substituted(kernel: Kernel, wall: Callable[[], float], chance: random.Random
         token_bytes=chance.randbytes,
         randbits=chance.getrandbits,
     )
-    stands_for: list[tuple[Any, Any]] = [
-        (threading, names["threading"]),
-        (queue, names["queue"]),
-        (queue.Queue, names["Queue"]),
-        (queue.SimpleQueue, names["Queue"]),
-        (threading.Lock, names["Lock"]),
-        (threads.borrow, names["borrow"]),
-        (concurrent.futures.wait, names["wait"]),
-        (dt, _Datetimes(simulated)),
-        (dt.datetime, simulated),
-        (time, clock),
-        (random, chance),
-        (secrets, drawn),
-    ]
-    by_id = {id(real): stand_in for real, stand_in in stands_for}
+    stand_ins = {
+        id(threading): names["threading"],
+        id(queue): names["queue"],
+        id(queue.Queue): names["Queue"],
+        id(queue.SimpleQueue): names["Queue"],
+        id(threading.Lock): names["Lock"],
+        id(threads.borrow): names["borrow"],
+        id(concurrent.futures.wait): names["wait"],
+        id(dt): _Datetimes(simulated),
+        id(dt.datetime): simulated,
+        id(time): clock,
+        id(random): chance,
+        id(secrets): drawn,
+    }
     before: list[tuple[Any, str, Any]] = []
     for function in _functions():
         before.append((function, "__defaults__", function.__defaults__))
         function.__defaults__ = tuple(clock.monotonic if d is time.monotonic else d for d in function.__defaults__)
-    for module in modules():
-        for name, value in list(vars(module).items()):
-            if id(value) in by_id and not name.startswith("__"):
-                before.append((module, name, value))
-                setattr(module, name, by_id[id(value)])
+    for module, name, value in _imported(frozenset(stand_ins)):
+        before.append((module, name, value))
+        setattr(module, name, stand_ins[id(value)])
     try:
         yield
     finally:

@@ -225,7 +225,7 @@ class World:
         if not self.faults:
             return
         chance = self.kernel.chance
-        if name.startswith("answer") and self.losing and chance.random() < self.losing:
+        if self.losing and name.startswith("answer") and chance.random() < self.losing:
             self.say(f"lost: the {name}")
             raise Again("no answer came", code="SYN480")
         drawn = chance.random()

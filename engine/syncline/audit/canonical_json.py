@@ -36,4 +36,4 @@ def _is_simple(value: Any) -> bool:
         value = value.values()
     elif kind is not list:
         return kind in _PLAIN
-    return _PLAIN.issuperset(map(type, value)) or all(map(_is_simple, value))
+    return _PLAIN.issuperset(map(type, value)) or all(_is_simple(one) for one in value if type(one) not in _PLAIN)

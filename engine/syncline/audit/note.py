@@ -26,6 +26,7 @@ MAX_NOTE: Final = 1_000_000
 """Longest note that is read, in bytes."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_NOT_IN_NAMES: Final = re.compile(r"[+\s\x00-\x1f]")
 _P: Final = 2**255 - 19
 _LOW_ORDER_Y: Final = frozenset(
     int.from_bytes(bytes.fromhex(y), "little")
@@ -219,7 +220,7 @@ def verify(data: bytes, keys: Sequence[VerifierKey], most: int = MAX_NOTE) -> No
 
 def is_key_name(name: str) -> bool:
     """Whether a name may stand in a signature line."""
-    return bool(name) and "+" not in name and not any(char.isspace() or char < " " for char in name)
+    return bool(name) and not _NOT_IN_NAMES.search(name)
 
 
 def _check_text(text: str) -> None:

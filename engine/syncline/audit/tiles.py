@@ -117,11 +117,12 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 def decode_bundle(data: bytes) -> list[bytes]:
     """Split a bundle into entries; ``Malformed`` names the first entry that is cut."""
     entries: list[bytes] = []
-    at = 0
-    while at < len(data):
-        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        if at + 2 > len(data) or end > len(data):
+    at, size = 0, len(data)
+    while at < size:
+        start = at + 2
+        end = start + int.from_bytes(data[at:start], "big")
+        if end > size:
             raise Malformed(f"entry {len(entries)} of the bundle is cut", entry=len(entries))
-        entries.append(data[at + 2 : end])
+        entries.append(data[start:end])
         at = end
     return entries

@@ -11,6 +11,8 @@ from syncline.kinds.base import SecretRef, camel
 
 #: Kinds whose specs may refer to secrets. Mappings, which are many and long, are none.
 HOLDING: Final = frozenset({"AuthConfig", "Connector", "Integration", "Schedule", "Source", "Subscription"})
+#: Most of what a spec has: there is nothing in these.
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 #: Steps from a spec to something in it, as YAML names them.
 Path = tuple[str | int, ...]
 
@@ -34,6 +36,7 @@ def _found(path: Path, value: object) -> Iterator[tuple[Path, SecretRef]]:
                 yield from _found((*path, position), inner)
         case _ if hasattr(value, "__pydantic_fields__"):
             for name, field in type(value).__pydantic_fields__.items():
-                yield from _found((*path, field.alias or camel(name)), getattr(value, name))
+                if type(inner := getattr(value, name)) not in _PLAIN:
+                    yield from _found((*path, field.alias or camel(name)), inner)
         case _:
             pass

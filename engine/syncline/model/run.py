@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from operator import add
 from typing import Any, Final
 
 from msgspec import Struct, convert, field, to_builtins
+from msgspec.structs import asdict, astuple
 
 from syncline.model.errors import Bug
 from syncline.model.latency import Latency
@@ -77,13 +79,11 @@ class Counts(Struct, frozen=True):
 
     def to_json(self) -> dict[str, int]:
         """The counts by name."""
-        return {name: getattr(self, name) for name in _COUNTS}
+        return asdict(self)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*[getattr(self, name) + getattr(other, name) for name in _COUNTS])
+        return Counts(*map(add, astuple(self), astuple(other)))
 
-
-_COUNTS = Counts.__struct_fields__
 
 #: Files of a run that are told one by one; the records of all others are told together.
 MAX_FILES: Final = 10_000

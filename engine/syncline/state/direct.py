@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -36,7 +37,8 @@ class Direct:
         if (driver := _driver(connection)) is None:
             return connection.execute(self._statement, values).all()
         compiled = self._for(values)
-        return list(map(compiled.read, driver.execute(compiled.sql, compiled.bound(values)).fetchall()))
+        found = driver.execute(compiled.sql, compiled.bound(values)).fetchall()
+        return list(map(compiled.read if compiled.result else compiled.row, found))
 
     def each(self, connection: Connection, values: Mapping[str, Any]) -> Iterator[Any]:
         """Its rows one by one, within the block of the connection: of thousands, none is kept."""
@@ -97,8 +99,6 @@ class _Compiled(Struct, frozen=True):
         return given
 
     def read(self, row: tuple[Any, ...]) -> Any:
-        if not self.result:
-            return self.row(row)
         values = list(row)
         for at, process in self.result:
             values[at] = process(values[at])
@@ -117,7 +117,7 @@ def _compiled(statement: Select[Any] | Insert | Update | Delete, names: tuple[st
             for bind, name in compiled.bind_names.items()
             if (process := _impl(bind.type).bind_processor(_DIALECT)) is not None
         ),
-        namedtuple("Row", columns)._make,  # noqa: PYI024 - its fields are known when the statement is
+        partial(tuple.__new__, namedtuple("Row", columns)),  # noqa: PYI024 - its fields are known when the statement is
         tuple(
             (at, process)
             for at, column in enumerate(columns.values())
@@ -132,5 +132,5 @@ def _impl(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def _driver(connection: Connection) -> sqlite3.Connection | None:
     """The driver's own connection, where that is SQLite's."""
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection
     return driver if isinstance(driver, sqlite3.Connection) else None

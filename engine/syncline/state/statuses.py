@@ -218,18 +218,15 @@ def _columns(status: Status) -> dict[str, Any]:
 
 
 def _statuses(rows: Iterable[Row[Any]]) -> dict[ObjectKey, Status]:
-    # Of thousands of objects most say the same, of one commit and one moment: it is read, and there, once.
-    said: dict[str, tuple[Condition, ...]] = {}
     found: dict[ObjectKey, Status] = {}
     for row in rows:
-        conditions = said.get(row.conditions)
-        if conditions is None:
-            conditions = said[row.conditions] = _conditions(row.conditions)
         key = ObjectKey(row.tenant, row.kind, row.name)
-        found[key] = Status(key, conditions, row.generation, row.attempts, row.retry)
+        found[key] = Status(key, _conditions(row.conditions), row.generation, row.attempts, row.retry)
     return found
 
 
+# Of thousands of objects most say the same, of one commit and one moment, and what is looked at again says what it said.
+@lru_cache(maxsize=256)
 def _conditions(text: str) -> tuple[Condition, ...]:
     return tuple(
         Condition(
