@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
-    from sqlalchemy import Engine as DatabaseEngine
 
     from syncline.manifests.flow import Side
     from syncline.manifests.load import LoadResult
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 #: Seconds of virtual time, in the place of those that are made for real time.
 TICK, STAND_BY = 20.0, 30.0
 
-#: Engines by file, with all statements that they have composed: composing those costs more than running them.
-_ENGINES: dict[Path, DatabaseEngine] = {}
+#: Databases by file, whose connections all processes share.
+_DATABASES: dict[Path, Database] = {}
 #: What files declare, by their names and contents, for all processes and seeds.
 _LOADED: dict[tuple[str, bytes], LoadResult] = {}
 _load_file = load._load_file
@@ -88,9 +88,11 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
         return Looking(database)
 
     def open_sqlite(path: Path) -> Database:
-        if path not in _ENGINES:
-            _ENGINES[path] = opened(path).engine
-        return Database(_ENGINES[path], str(path), clock=world.state_clock)
+        if path not in _DATABASES:
+            _DATABASES[path] = opened(path)
+        database = copy(_DATABASES[path])
+        database._clock = world.state_clock
+        return database
 
     def close(database: Database) -> None:
         """What processes share of this one is closed at the end."""

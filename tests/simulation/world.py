@@ -40,6 +40,7 @@ BEGINNINGS = ("2026-03-28T23:20", "2026-10-24T23:10", "2028-02-28T23:30", "2026-
 CONVERGES = 3_600.0
 
 
+_close = databases.Database.close  # which is exchanged in a world, whose processes share connections
 _NAMES = list(happens.HAPPENS)
 _WEIGHTS = list(accumulate(often for often, _ in happens.HAPPENS.values()))
 
@@ -125,7 +126,7 @@ class World:
             stack.enter_context(substituted(self.kernel, self.wall, random.Random(self.seed + 2)))
             stack.enter_context(patched(*exchanged.patches(self)))
             database = databases.open_sqlite(self.settings.home / "state.db")
-            stack.callback(database.engine.dispose)
+            stack.callback(_close, database)
             self.reader = stack.enter_context(database.engine.connect())
             self.store = SqlStore(database)
             stack.callback(self._end)

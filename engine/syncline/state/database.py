@@ -101,21 +101,20 @@ class Database:
         self._clock = clock
         self._fences: tuple[Callable[[Connection], None], ...] = ()
         self._sqlite = engine.dialect.name == "sqlite"
+        self._lent = _Lent(engine)
         # A single statement needs no BEGIN around it: one round trip instead of three.
         self._reading = engine if self._sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection on which each statement sees one moment; not two statements the same."""
-        with self.translated(), self._reading.connect() as connection:
+        with self.translated(), self._lent.read() if self._sqlite else self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
         """A transaction, committed at the end of the block. On SQLite it is the only writer from its start."""
-        begun = (
-            _sqlite_transaction(self.engine, "FULL" if durable else "NORMAL") if self._sqlite else self.engine.begin()
-        )
+        begun = self._lent.write("FULL" if durable else "NORMAL") if self._sqlite else self.engine.begin()
         with self.translated(), begun as connection:
             for fence in self._fences:
                 fence(connection)
@@ -159,7 +158,8 @@ class Database:
         return None if found is None else str(found)
 
     def close(self) -> None:
-        """Closes the pool's connections."""
+        """Closes all connections."""
+        self._lent.close()
         self.engine.dispose()
 
     def end_silent(self) -> None:
@@ -201,20 +201,58 @@ class _Translated:
             raise Again(f"no connection to {name} became free", code="SYN615", help=_UNREACHABLE_HELP) from error
 
 
-@contextmanager
-def _sqlite_transaction(engine: Engine, level: str) -> Iterator[Connection]:
-    """A transaction of the only writer. Said to the driver itself, which takes a tenth of the time; a connection that
-    goes back to its pool without a commit is rolled back there.
+class _Lent:
+    """Connections to SQLite, lent to one after the other: what a pool does around a short transaction takes as long as
+    that. One whose block fails goes back to the pool, which rolls it back.
     """
-    with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        if connection.info.get("synchronous") != level:
-            driver.execute(f"PRAGMA synchronous={level}")
-            connection.info["synchronous"] = level
-        driver.execute("BEGIN IMMEDIATE")
-        yield connection
-        driver.commit()
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        connection = self._taken()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._give_back(connection)
+
+    @contextmanager
+    def write(self, level: str) -> Iterator[Connection]:
+        """A transaction of the only writer. Said to the driver itself, which takes a tenth of the time."""
+        connection = self._taken()
+        try:
+            driver = connection.connection.dbapi_connection
+            assert isinstance(driver, sqlite3.Connection)
+            if connection.info.get("synchronous") != level:
+                driver.execute(f"PRAGMA synchronous={level}")
+                connection.info["synchronous"] = level
+            driver.execute("BEGIN IMMEDIATE")
+            yield connection
+            driver.commit()
+        except BaseException:
+            connection.close()
+            raise
+        self._give_back(connection)
+
+    def close(self) -> None:
+        """Gives those that are lent to nobody back to the pool."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _taken(self) -> Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._engine.connect()
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.in_transaction():  # as SQLAlchemy takes it, of statements that it ran: SQLite's own is over
+            connection.rollback()
+        self._idle.append(connection)
 
 
 def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:

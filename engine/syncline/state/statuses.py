@@ -225,7 +225,7 @@ def _statuses(rows: Iterable[Row[Any]]) -> dict[ObjectKey, Status]:
     return found
 
 
-# Of thousands of objects most say the same, of one commit and one moment, and what is looked at again says what it said.
+# Of thousands of objects most say the same, of one commit and one moment; looked at again, they say it again.
 @lru_cache(maxsize=256)
 def _conditions(text: str) -> tuple[Condition, ...]:
     return tuple(
