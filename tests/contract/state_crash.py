@@ -13,7 +13,6 @@ import signal
 import sys
 
 from msgspec.structs import replace
-from sqlalchemy import event
 
 from syncline.model.key import ObjectKey
 from syncline.state.open import open_store
@@ -21,6 +20,7 @@ from syncline.state.sql import SqlStore
 from syncline.state.store import AppliedObject
 from syncline.state.tables import meta, metadata
 from tests.compiled_statements import compiled_once
+from tests.told_database import told
 
 KEPT, GONE, OLD, NEW = (ObjectKey("acme", "Sync", name) for name in ("kept", "gone", "old", "new"))
 APPLIED = AppliedObject(KEPT, "d1", "{}", "a.yaml:1:1", "r1", "p1", 1, "2026-11-25T18:00:00Z")
@@ -68,12 +68,7 @@ def _apply_until_killed(url: str, schema: str, point: int) -> None:
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    engine = store._database.engine
-    if engine.dialect.name == "sqlite":  # whose driver is told much past SQLAlchemy, and tells of all
-        event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(count))
-    else:
-        event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: count(statement))
-        event.listen(engine, "commit", lambda _: count("COMMIT"))
+    told(store._database, count)
     _apply(store)
     os._exit(0)
 

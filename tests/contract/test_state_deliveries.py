@@ -5,10 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event, current_thread
 
-from sqlalchemy.event import listen
-
 from syncline.model.key import ObjectKey
 from tests.contract.state_places import APPLIED, ORDERS, apply
+from tests.told_database import told
 
 EARLIER, AT, LATER = (f"2026-11-26T0{hour}:00:00.000000Z" for hour in (1, 2, 3))
 
@@ -52,13 +51,12 @@ def test_numbers_rise_in_the_order_in_which_they_are_seen(store):
     kept = store.deliveries()
     reached, go_on = Event(), Event()
 
-    def held(connection):
-        del connection
-        if current_thread().name.startswith("first") and not reached.is_set():
+    def held(statement):
+        if statement == "COMMIT" and current_thread().name.startswith("first") and not reached.is_set():
             reached.set()
-            assert go_on.wait(30)
+            go_on.wait(30)
 
-    listen(store._database.engine, "commit", held)
+    told(store._database, held)
     with ThreadPoolExecutor(1, "first") as first, ThreadPoolExecutor(1, "second") as second:
         one = first.submit(kept.keep, ORDERS, "a", AT, EARLIER)
         assert reached.wait(30)

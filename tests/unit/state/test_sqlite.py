@@ -165,14 +165,14 @@ def test_full_disk_loses_nothing(tmp_path):
     """A full disk refuses the write, keeps what was there readable, and is forgotten once there is space."""
     store = open_store(_url(tmp_path / "state.db"))
     store.put_cursor(KEY, "before")
-    with store._database.engine.connect() as connection:
+    with store._database.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(Stalled, match="full") as caught:
         store.put_cursor(KEY, "x" * 1_000_000)
     assert (caught.value.code, caught.value.help) == ("SYN614", "Free some space.")
     assert store.cursor(KEY) == "before"
-    with store._database.engine.connect() as connection:
+    with store._database.read() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
     store.put_cursor(KEY, "after")
     assert store.cursor(KEY) == "after"
