@@ -80,9 +80,9 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
             kernel.atomic().__enter__()
             return world.reader
 
-        def __exit__(self, *error: object) -> None:
+        def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
             kernel.atomic().__exit__()
-            self._translated.__exit__(*error)
+            self._translated.__exit__(kind, error, where)
 
     def reading(database: Database) -> Looking:
         return Looking(database)

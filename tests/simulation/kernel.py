@@ -162,7 +162,7 @@ class Kernel:
         self._back.acquire()
         self._until: float | None = None  # None: turns go back to the harness
         self._without_time = 0  # turns since time passed
-        self._hang: Hang | None = None
+        self._wrong: BaseException | None = None  # with drawing who is next
 
     # --- what the harness does
 
@@ -172,13 +172,12 @@ class Kernel:
 
     def run(self, until: float) -> None:
         """Lets everybody go on until a moment."""
-        self._until, self._without_time = until, 0
+        self._until, self._without_time, self._wrong = until, 0, None
         try:
             if (first := self.following()) is not None:
                 self._have_back(first)
-            if (hang := self._hang) is not None:
-                self._hang = None
-                raise hang
+            if self._wrong is not None:
+                raise self._wrong
         finally:
             self._until = None
 
@@ -207,8 +206,8 @@ class Kernel:
             return None
         try:
             drawn = self._drawn(self._until)
-        except Hang as error:
-            self._hang = error
+        except BaseException as error:  # it is the harness' to tell, and this may be a thread of anybody
+            self._wrong = error
             return None
         return None if drawn is None else self._begin(drawn)
 
@@ -241,14 +240,11 @@ class Kernel:
                 if self._without_time > BUSY:
                     raise Hang(f"{ready[0].process.name}/{ready[0].name} goes on and on at {now}")
                 return ready[0] if len(ready) == 1 else self.chance.choice(ready)
-            soonest = min(
-                (
-                    frozen if (frozen := thread.process.frozen_until) > now else thread.deadline
-                    for thread in self.threads
-                    if thread.process.frozen_until > now or thread.deadline is not None
-                ),
-                default=inf,
-            )
+            # When each can go on by itself; None where somebody else has to do something.
+            wakes = [
+                frozen if (frozen := thread.process.frozen_until) > now else thread.deadline for thread in self.threads
+            ]
+            soonest = min((at for at in wakes if at is not None), default=inf)
             if soonest > until:
                 self.now = max(now, until)
                 return None

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -56,6 +57,15 @@ class Good:
         return self.rows[: self._until[min(count, len(self._until) - 1)]]
 
 
+@lru_cache(maxsize=1_000)
+def _frame(page: tuple[Record, ...]) -> pl.DataFrame:
+    """Records as columns; a stream is read from its start again and again."""
+    return pl.DataFrame(
+        {"id": [r[0] for r in page], "value": [r[1] for r in page], "note": [None] * len(page)},
+        schema={"id": pl.String, "value": pl.String, "note": pl.String},
+    )
+
+
 @dataclass
 class Application:
     """The system that is read from: records by stream, which only grow. It may be out of reach until a moment."""
@@ -82,14 +92,11 @@ class Reading:
         at, end = int((position or {}).get("at", 0)), len(self._records)
         while at < end:
             self._asked()
-            page = self._records[at : min(at + PAGE, end)]
-            frame = pl.DataFrame(
-                {"id": [r[0] for r in page], "value": [r[1] for r in page], "note": [None] * len(page)},
-                schema={"id": pl.String, "value": pl.String, "note": pl.String},
-            )
+            page = tuple(self._records[at : min(at + PAGE, end)])
             spans = (Span(self._stream, "record", at + 1, len(page)),)
             at += len(page)
-            yield Batch(frame, spans, {"at": at}, digest=hashlib.sha256(repr(page).encode()).digest(), size=len(page))
+            digest = hashlib.sha256(repr(page).encode()).digest()
+            yield Batch(_frame(page), spans, {"at": at}, digest=digest, size=len(page))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -195,7 +202,7 @@ class _Writer:
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
         self._owner.reached("write")
         self._owner.check(self._target.flow)
-        rows: list[Row] = frame.select("id", "value").rows()
+        rows: list[Row] = list(zip(frame.get_column("id").to_list(), frame.get_column("value").to_list(), strict=True))
         table = self._warehouse.rows[self._target.stream]
         written = Written(len(rows))
         match self._target.mode:

@@ -248,7 +248,7 @@ class Columns(Struct, frozen=True):
         finished: list[pl.Series] = []
         found: list[list[Breach]] = []
         for bound in self.fields:
-            series, breaches = self._finished(bound, work, work[bound.field.name])
+            series, breaches = self._finished(bound, work, work.get_column(bound.field.name))
             finished.append(series)
             found.append(breaches)
         complete = pl.DataFrame(finished)
@@ -278,7 +278,7 @@ class Columns(Struct, frozen=True):
             message = f"{field.name} holds a number that can't be computed with exactly"
             breaches += [(row, "type", message) for row in work[bound.fault].arg_true().to_list()]
         if bound.value is not None:
-            raw = work[bound.raw]
+            raw = work.get_column(bound.raw)
             if field.lookup is not None and field.default is None and series.null_count() > raw.null_count():
                 missed = (raw.is_not_null() & ~raw.is_in(list(field.lookup))).arg_true().to_list()
                 breaches += [(row, "lookup", f"{field.name} has no entry for it in its lookup") for row in missed]

@@ -190,6 +190,8 @@ class _Translated:
         """Nothing is to be done before an error."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
         name = self._database.name
         if isinstance(error, sqlite3.Error):
             raise _of_sqlite(error, name) from error
@@ -225,8 +227,7 @@ class _Lent:
         """A transaction of the only writer. Said to the driver itself, which takes a tenth of the time."""
         connection = self._taken()
         try:
-            driver = connection.connection.dbapi_connection
-            assert isinstance(driver, sqlite3.Connection)
+            driver: Any = connection.connection.dbapi_connection
             if connection.info.get("synchronous") != level:
                 driver.execute(f"PRAGMA synchronous={level}")
                 connection.info["synchronous"] = level

@@ -132,5 +132,5 @@ def _impl(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def _driver(connection: Connection) -> sqlite3.Connection | None:
     """The driver's own connection, where that is SQLite's."""
-    driver = connection.connection.dbapi_connection
+    driver: Any = connection.connection.dbapi_connection
     return driver if isinstance(driver, sqlite3.Connection) else None
