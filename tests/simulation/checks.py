@@ -197,7 +197,7 @@ def finally_(world: World) -> None:
     always(world)
     for key in _scheduled(world):
         if key.name.startswith("people"):
-            rows, expected = world.warehouse.rows["people"], dict(good(world.application.records["people"]))
+            rows, expected = world.warehouse.rows.get("people", []), dict(good(world.application.records["people"]))
             hold(dict(rows) == expected, f"people are {rows} instead of {expected}")
     hold(not _differs(world), "what is applied differs from what is declared")
     _told(world)

@@ -53,7 +53,7 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
     run, offer, engine_run, put = Workers._run, Workers.offer, Engine.run, SqlStore.put_object
 
     def reach() -> None:
-        process = kernel.process
+        process = kernel.process if world.state_down else None
         if process is not None and world.state_down.get(process.number, 0.0) > kernel.now:
             raise Again("the state doesn't answer", code="SYN615")
 
@@ -61,7 +61,7 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
     def writing(database: Database, *, durable: bool = False) -> Iterator[Any]:
         kernel.point("write of the state")
         reach()
-        with write(database, durable=durable) as connection, kernel.atomic():
+        with write(database, durable=durable) as connection, kernel.atomic:
             yield connection
         if world.putting is not None:
             world.schedules.put(world, world.putting)
@@ -77,11 +77,11 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
         def __enter__(self) -> Connection:
             kernel.point("read of the state")
             reach()
-            kernel.atomic().__enter__()
+            kernel.atomic.__enter__()
             return world.reader
 
         def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-            kernel.atomic().__exit__()
+            kernel.atomic.__exit__()
             self._translated.__exit__(kind, error, where)
 
     def reading(database: Database) -> Looking:
@@ -100,7 +100,7 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
     def journal(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             kernel.point(f"before {name}")
-            with kernel.atomic():
+            with kernel.atomic:
                 found = function(*args)
             kernel.point(f"after {name}")
             return found

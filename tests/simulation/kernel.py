@@ -157,7 +157,7 @@ class Kernel:
         self.crashes: list[str] = []
         self.at_point: Callable[[Process, str], None] = _nothing
         self.turns = 0
-        self._atomic = _Atomic()
+        self.atomic = Atomic()
         self._back = _thread.allocate_lock()  # of the harness, which waits while anybody else has the turn
         self._back.acquire()
         self._until: float | None = None  # None: turns go back to the harness
@@ -282,7 +282,7 @@ class Kernel:
     def point(self, name: str) -> None:
         """A point at which something may happen to the process whose turn it is."""
         thread = self.current
-        if thread is None or self._atomic.depth:
+        if thread is None or self.atomic.depth:
             return
         if thread.process.dead:
             raise Killed
@@ -290,13 +290,9 @@ class Kernel:
         if thread.process.dead:
             raise Killed
 
-    def atomic(self) -> _Atomic:
-        """Without points, for a block: a transaction, of which nobody sees a part."""
-        return self._atomic
 
-
-class _Atomic:
-    """How many blocks deep whoever has the turn is in what nobody sees a part of."""
+class Atomic:
+    """A block without points: a transaction, of which nobody sees a part. `depth`: in how many whoever has the turn is."""
 
     def __init__(self) -> None:
         self.depth = 0

@@ -41,6 +41,8 @@ CONVERGES = 3_600.0
 
 
 _close = databases.Database.close  # which is exchanged in a world, whose processes share connections
+#: Share of points at which something happens to a process, if only that others go first.
+_OFTEN = 0.15
 _NAMES = list(happens.HAPPENS)
 _WEIGHTS = list(accumulate(often for often, _ in happens.HAPPENS.values()))
 
@@ -230,6 +232,8 @@ class World:
             self.say(f"lost: the {name}")
             raise Again("no answer came", code="SYN480")
         drawn = chance.random()
+        if drawn >= _OFTEN:
+            return
         # What comes between a run's begin and its end is worth more than the many looks at the state.
         danger = self.danger * (6 if name.endswith("destination") else 1)
         if drawn < danger and "kill" not in self.without:
@@ -239,7 +243,7 @@ class World:
             self.say(f"at the point: {name}")
             self.stall(process, chance.choice([5.0, 100.0, 200.0]))
             self.kernel.yield_turn()
-        elif drawn < 0.15:
+        else:
             self.kernel.yield_turn()
 
     def state_clock(self) -> float:
