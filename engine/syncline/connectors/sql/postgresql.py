@@ -116,6 +116,7 @@ class PostgresDatabase:
         self._keep_as = identity_of(settings)
         self._session = (keep and kept(keep, self._keep_as)) or Session(connect(settings))
         self._connection = self._session.connection
+        self._statements = self._session.statements
 
     def version(self) -> str:
         """Name and version of the server."""
@@ -124,8 +125,7 @@ class PostgresDatabase:
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement."""
         with _errors():
-            cursor = self._connection.execute(statement.encode(), parameters or None)
-            return cursor.fetchall() if cursor.description else []
+            return self._statements.run_with(statement, parameters) if parameters else self._statements.run(statement)
 
     def describe(self, query: str) -> list[tuple[str, str]]:
         """The columns of a query with their types, as `format_type` spells them. Nothing of it is run."""
@@ -146,9 +146,9 @@ class PostgresDatabase:
         ]
 
     def execute_one(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Runs a statement of a person: prepared, since what is sent to be run at once may be several."""
+        """Runs a statement of a person: as one with parameters, also where it has none, since others may be several."""
         with _errors():
-            return self._connection.execute(statement.encode(), parameters or None, prepare=True).fetchall()
+            return self._statements.run_with(statement, parameters)
 
     def change_told(self, table: str, changes: str, where: str, parameters: Sequence[Any]) -> bool:
         """See `Changing`."""
@@ -400,11 +400,11 @@ class PostgresDatabase:
         attempted = f"SAVEPOINT attempt; {statement}; RELEASE SAVEPOINT attempt"
         with _errors():
             try:
-                self._connection.execute(attempted.encode(), prepare=False)
+                self._statements.run(attempted)
             except psycopg.Error as error:
                 if not about_rows(error):
                     raise
-                self._connection.execute(b"ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt", prepare=False)
+                self._statements.run("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
                 return error
         return None
 
@@ -443,7 +443,7 @@ class PostgresDatabase:
             except (psycopg.errors.UniqueViolation, psycopg.errors.FeatureNotSupported):
                 accepted = False
             if not accepted:
-                self._connection.execute(b"ROLLBACK TO SAVEPOINT straight")
+                self._statements.run("ROLLBACK TO SAVEPOINT straight")
                 del self._making[made:]
                 self._straight.refused(table)
                 return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.postgresql_errors import refused
 from syncline.connectors.sql.postgresql_hosts import hosts
+from syncline.connectors.sql.postgresql_statements import Statements
 from syncline.model.tls import OLDEST
 from syncline.state.libpq import secured, verified
 
@@ -56,6 +57,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
                 settings.url,
                 autocommit=True,
                 cursor_factory=psycopg.RawCursor,
+                prepare_threshold=None,  # `Statements` prepares
                 application_name="syncline",
                 options=_SESSION,
                 client_encoding="utf8",
@@ -98,10 +100,14 @@ def _secured(settings: PostgresSettings) -> Iterator[dict[str, str]]:
 
 @dataclass(slots=True)
 class Session:
-    """A connection, and the staging tables that were made in it."""
+    """A connection, statements on it, and the staging tables that were made in it."""
 
     connection: psycopg.Connection
+    statements: Statements = field(init=False)
     stages: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.statements = Statements(self.connection)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -115,7 +121,7 @@ def kept(keep: Keep, identity: tuple[str, ...]) -> Session | None:
     while (session := keep.take(identity, Session)) is not None:
         with suppress(psycopg.Error):
             if _spoken(session.connection.fileno()):
-                session.connection.execute("")
+                session.statements.run("")
             return session
         session.close()
     return None
