@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid
+from syncline.sdk import template
 from syncline.sdk.template import FILTERS, MAX_OUTPUT, Group, TemplateError, compile_template, compile_value
 
 #: Pieces of templates, good ones and those that attacks on template engines are made of.
@@ -26,6 +27,14 @@ PIECES = (
 CONFIG = {"long": "a" * 10_000, "deep": {"a": [{"b": ["c" * 100] * 10}] * 10}, "n": 1, "none": None}
 RECORDS = Group({"id": "x" * 50} for _ in range(1000))
 VARIABLES = {"config": CONFIG, "records": RECORDS, "start": "2026-01-01"}
+
+#: Pieces of plain templates, and what makes one less plain than it looks.
+PLAIN = (
+    "{{ start }}", "{{start}}", "{{  config.n  }}", "{{ config.none }}", "{{ config.long }}", "{{ config.gone }}", "{{ gone }}",
+    "{{ records.id }}", "{{ true }}", "{{ True }}", "{{ not }}", "{{ None }}", "{{ self }}", "{{ _a }}", "{{ config._a }}",
+    "{{ config.not }}", "{{- start -}}", "{{\tstart }}", "{{ ä }}", "{{ config.ä }}", "{{", "}}", "{", "}", "{%", "#}", "{#", "%",
+    "/a b?c=ü", "a", " ", "\n", "\r\n", "\r", '{"a": ', "}",
+)  # fmt: skip
 
 
 def rendered(text: str) -> None:
@@ -51,6 +60,28 @@ def test_any_expression_is_refused_or_bounded(text):
     """Pieces of expressions inside one, so that many compile."""
     rendered("{{ " + text + " }}")
     rendered("/a/{{ config.long " + text + " }}/b")
+
+
+def told(text: str, *, quoted: bool, whole: bool) -> tuple[object, ...]:
+    """What compiling and rendering a text came to."""
+    try:
+        made = compile_template.__wrapped__(text, quoted=quoted, whole=whole)
+    except TemplateError as error:
+        return error.message, error.line, error.column
+    known = (made.names, made.paths, made.needed)
+    try:
+        return *known, made.render(VARIABLES)
+    except Invalid as error:
+        return *known, str(error)
+
+
+@given(st.lists(st.sampled_from(PLAIN), max_size=8).map("".join), st.booleans(), st.booleans())
+def test_a_plain_template_is_what_the_engine_makes_of_it(text, quoted, whole):
+    """Names, paths, output and errors are the same whether the engine compiled it or not."""
+    found = told(text, quoted=quoted, whole=whole)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(template, "_plain", lambda *_, **__: None)
+        assert told(text, quoted=quoted, whole=whole) == found
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ its own length and its values; the sandbox alone would bound neither. Of times, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -47,6 +48,12 @@ _ABSENT = frozenset({"default", "defined", "undefined"})
 #: Longest output in characters: longer than any URL that servers accept.
 MAX_OUTPUT = 64 * 1024
 _MAX_NODES = 500
+#: A named value in the plainest of ways.
+_NAMED = re.compile(r"\{\{ *([A-Za-z]\w*(?:\.[A-Za-z]\w*)*) *\}\}", re.ASCII)
+#: What means more in a template than its characters, or may, beside a value.
+_MEANS_MORE = re.compile(r"\{[{%#]|\{\Z|\r")
+#: Words that are no names.
+_WORDS_OF_JINJA = frozenset({"and", "else", "false", "if", "in", "is", "none", "not", "or", "self", "super", "true"})
 
 
 class TemplateError(ValueError):
@@ -113,7 +120,7 @@ class Template(Struct, frozen=True):
     names: frozenset[str]
     paths: frozenset[str]
     needed: frozenset[str]
-    _compiled: Any
+    _compiled: Callable[[], Any] | None
     _plain: Plain | None = None
 
     def render(self, variables: Mapping[str, Any]) -> str:
@@ -125,7 +132,7 @@ class Template(Struct, frozen=True):
         from jinja2 import TemplateError as JinjaError
 
         try:
-            found = str(self._compiled.render(variables))
+            found = str(self._compiled().render(variables))
         except (JinjaError, TypeError, ValueError, OverflowError) as error:
             raise Invalid(
                 f"template {self.text[:200]!r}: {error}",
@@ -150,6 +157,11 @@ def compile_template(text: str, *, quoted: bool = False, whole: bool = False) ->
     """
     if "{" not in text:
         return Template(text, frozenset(), frozenset(), frozenset(), None)
+    if (plain := _plain(text, quoted=quoted, whole=whole)) is not None:
+        values = [part for part in plain.parts if not isinstance(part, str)]
+        names = frozenset(names[0] for names in values)
+        paths = frozenset(map(".".join, values))
+        return Template(text, names, paths, names, partial(_engine, text, quoted=quoted, whole=whole), plain)
     from jinja2 import TemplateSyntaxError, nodes
 
     environment = _environment(quoted=quoted, whole=whole)
@@ -165,28 +177,30 @@ def compile_template(text: str, *, quoted: bool = False, whole: bool = False) ->
     except RecursionError as error:
         raise TemplateError("a template is nested too deeply", 1, 1) from error
     names = frozenset(n.name for n in tree.find_all(nodes.Name))
-    plain = _plain(tree, quoted=quoted)
-    return Template(text, names, frozenset(_paths(tree)), frozenset(_needed(tree)), compiled, plain)
+    return Template(text, names, frozenset(_paths(tree)), frozenset(_needed(tree)), lambda: compiled)
 
 
-def _plain(tree: nodes.Template, *, quoted: bool) -> Plain | None:
-    """What a template of text and named values is made of; None for any other."""
-    from jinja2 import nodes
+@lru_cache(maxsize=512)
+def _engine(text: str, *, quoted: bool, whole: bool) -> Any:
+    return _environment(quoted=quoted, whole=whole).from_string(text)
 
-    parts: list[str | tuple[str, ...]] = []
-    for output in tree.body:
-        for node in output.nodes if isinstance(output, nodes.Output) else (output,):
-            if isinstance(node, nodes.TemplateData):
-                parts.append(node.data)
-                continue
-            names: tuple[str, ...] = ()
-            inner: nodes.Node = node
-            while isinstance(inner, nodes.Getattr):
-                names, inner = (inner.attr, *names), inner.node
-            if not isinstance(inner, nodes.Name):
-                return None
-            parts.append((inner.name, *names))
-    return Plain(tuple(parts), quoted)
+
+def _plain(text: str, *, quoted: bool, whole: bool) -> Plain | None:
+    """What a template of text and named values is made of, without the engine, whose import takes longer than a short
+    read; None for any other.
+    """
+    *pieces, end = _NAMED.split(text)
+    if not whole:
+        end = end.removesuffix("\n")
+    texts, values = [*pieces[::2], end], [tuple(names.split(".")) for names in pieces[1::2]]
+    if len(texts) + sum(map(len, values)) >= _MAX_NODES or any(map(_MEANS_MORE.search, texts)):
+        return None
+    if any(names[0].lower() in _WORDS_OF_JINJA for names in values):
+        return None
+    parts: list[str | tuple[str, ...]] = [texts[0]]
+    for names, following in zip(values, texts[1:], strict=True):
+        parts += (names, following)
+    return Plain(tuple(part for part in parts if part), quoted)
 
 
 def _needed(tree: nodes.Node) -> Iterator[str]:

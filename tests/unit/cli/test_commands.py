@@ -116,6 +116,17 @@ def test_a_run_loads_what_it_needs(repository, shell):
     assert not loaded("run", "Import/customers") & {*others, "pyarrow.compute", "alembic", "jinja2"}
 
 
+def test_plain_templates_need_no_template_engine():
+    """Text with named values is rendered without Jinja, which is imported for what is more than that."""
+    for text, loaded in (("/a/{{ config.b }}?c={{ start }}", False), ("{{ config.b | upper }}", True)):
+        code = (
+            "import sys; from syncline.sdk.template import compile_template\n"
+            f"compile_template({text!r}).render({{'config': {{'b': 'x'}}, 'start': 1}}); print('jinja2' in sys.modules)"
+        )
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert ended.stdout.strip() == str(loaded)
+
+
 def test_json_of_an_api_needs_no_arrow():
     """What reads an API whose answers are JSON imports nothing of Arrow, which takes longer than a small sync."""
     code = "import sys, syncline.connectors.rest.source; print('pyarrow.lib' in sys.modules)"
