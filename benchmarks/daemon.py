@@ -33,7 +33,7 @@ from plan_1000 import PAIR, SHARED
 
 from syncline import workflow
 from syncline.daemon.leading import LEADING
-from syncline.daemon.processes import running
+from syncline.daemon.processes.pool import running
 from syncline.daemon.starts import Starter
 from syncline.executor.engine import Engine
 from syncline.manifests.repository import Revision

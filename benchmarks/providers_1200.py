@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncline.connectors.rest.opening import open_client
+from syncline.connectors.rest.exchange.opening import open_client
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Again

@@ -15,7 +15,7 @@ from pathlib import Path
 from syncline import workflow
 from syncline.cli.start import COLLECTS
 from syncline.daemon.leading import LEADING
-from syncline.daemon.processes import running
+from syncline.daemon.processes.pool import running
 from syncline.executor.work import Work
 from syncline.settings import read_settings
 

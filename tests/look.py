@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from syncline.executor.at_rest import open_checkpoint
-from syncline.secrets.ring import KeyRing
+from syncline.executor.batches.at_rest import open_checkpoint
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_reader
 
 if TYPE_CHECKING:

@@ -60,7 +60,7 @@ def login(
     `show` is given the page to open, with a code to type there or with none. Raises `Invalid` where no login is needed,
     and `Stalled` where it is refused, answered by another's, or not finished within so many seconds.
     """
-    from syncline.executor.loopback import Loopback
+    from syncline.executor.access.loopback import Loopback
     from syncline.sdk.auth.grant import Prompt
 
     with _login(settings, validation, key, Action.auth_login) as made:
@@ -89,7 +89,7 @@ def stored(settings: Settings) -> tuple[Stored, ...]:
     """The tokens in the state. Nothing is changed, and no server is asked."""
     from contextlib import closing
 
-    from syncline.executor.roles import hidden
+    from syncline.executor.access.roles import hidden
     from syncline.state.open import open_reader
 
     unseen = hidden(settings)
@@ -99,9 +99,9 @@ def stored(settings: Settings) -> tuple[Stored, ...]:
 
 
 def _stored(settings: Settings, token: SealedToken) -> Stored:
-    from syncline.executor.tokens import opened
+    from syncline.executor.services.tokens import opened
     from syncline.model.errors import SynclineError
-    from syncline.secrets.ring import KeyRing
+    from syncline.secrets.keys.ring import KeyRing
 
     try:
         renewable: bool | None = opened(KeyRing.look(settings.keys, settings.environ), token).refresh is not None
@@ -114,9 +114,9 @@ def _stored(settings: Settings, token: SealedToken) -> Stored:
 def _login(settings: Settings, validation: Validation, key: ObjectKey, action: Action) -> Iterator[Login]:
     from contextlib import closing
 
+    from syncline.connectors.rest.exchange.opening import open_transport
+    from syncline.connectors.rest.exchange.request import connector_of
     from syncline.connectors.rest.login import Login
-    from syncline.connectors.rest.opening import open_transport
-    from syncline.connectors.rest.requests import connector_of
     from syncline.sdk.clock import SystemClock
 
     clock = SystemClock()

@@ -35,8 +35,8 @@ def look(
     for tenant in sorted({key.owner for key in keys}):
         for right in ("see", *(["read"] if rows else ()), *(["run"] if heal else ())):
             workflow.demand(settings, tenant, right)
-    from syncline.executor.drift import FlowDrift
-    from syncline.executor.row_drift import with_rows
+    from syncline.executor.drift.flow_drift import FlowDrift
+    from syncline.executor.drift.row_drift import with_rows
     from syncline.reconciler.look import look as observed
 
     with workflow.engine(settings) as running:
@@ -60,8 +60,8 @@ def _heal(running: Engine, key: ObjectKey) -> None:
 
 def drifting(settings: Settings) -> tuple[ObjectKey, ...]:
     """What is applied and can be looked at: flows, and what else `syncline drift` compares."""
-    from syncline.executor.applied import read_applied
-    from syncline.executor.roles import hidden
+    from syncline.executor.access.roles import hidden
+    from syncline.executor.flows.applied import read_applied
     from syncline.reconciler.look import looked_at
     from syncline.state.open import open_reader
 
@@ -78,8 +78,8 @@ def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Mad
     the columns, with the types that they have now, or '' where it gives them up. `Invalid` (SYN752) where that isn't
     all that differs.
     """
-    from syncline.executor.applied import read_applied
-    from syncline.manifests.adoption import adopt as commit
+    from syncline.executor.flows.applied import read_applied
+    from syncline.manifests.demands.adoption import adopt as commit
     from syncline.state.open import open_reader
 
     columns = found.adoptable

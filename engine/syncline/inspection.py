@@ -22,7 +22,7 @@ from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome
 
 if TYPE_CHECKING:
-    from syncline.executor.inspect import Inspector, Records
+    from syncline.executor.previews.inspect import Inspector, Records
     from syncline.kinds.record import RecordSchema
     from syncline.kinds.subscription import Notify
     from syncline.manifests.compare import Difference
@@ -74,7 +74,7 @@ def sample(
     settings: Settings, validation: Validation, key: ObjectKey, stream: str, limit: int, *, shown: bool
 ) -> Sampled:
     """The first records of a stream. `shown`: classified values in the clear, which the audit log tells first."""
-    from syncline.executor.classified import classes_of, masked
+    from syncline.executor.previews.classified import classes_of, masked
 
     details: dict[str, Detail] = {"stream": stream, "limit": limit, "clear": shown}
     with looking(settings, validation, key, Action.connector_read, details, always=shown) as inspector:
@@ -157,7 +157,7 @@ def try_subscription(settings: Settings, validation: Validation, key: ObjectKey)
     Raises what a message would be kept back by. The audit log tells of the secrets before, and of the message after.
     """
     from syncline import workflow
-    from syncline.executor.instance import resolver
+    from syncline.executor.flows.instance import resolver
     from syncline.kinds.subscription import SubscriptionSpec
     from syncline.model.event import rfc3339
     from syncline.model.notice import Phase
@@ -219,8 +219,8 @@ def looking(
     Where there is no audit log yet, it is made for secrets and for data in the clear, and for nothing less.
     """
     from syncline import workflow
-    from syncline.executor.inspect import Inspector
-    from syncline.executor.instance import resolver
+    from syncline.executor.flows.instance import resolver
+    from syncline.executor.previews.inspect import Inspector
 
     workflow.demand(settings, key.tenant, "read" if action is Action.connector_read else "run")
     side = _side(validation, key)
@@ -250,7 +250,7 @@ def _record(
 ) -> None:
     if not events:
         return
-    from syncline.executor.facilities import open_facilities
+    from syncline.executor.services.facilities import open_facilities
 
     with open_facilities(settings) as facilities:
         recorder = facilities.recorder

@@ -17,10 +17,10 @@ from syncline.queries import demand
 from syncline.validation import Validation, beside, refuse, validate
 
 if TYPE_CHECKING:
-    from syncline.executor.comparer import Comparison
-    from syncline.executor.preview import Preview
+    from syncline.executor.previews.comparer import Comparison
+    from syncline.executor.previews.preview import Preview
+    from syncline.executor.previews.rehearse import Rehearsal
     from syncline.executor.progress import Progress
-    from syncline.executor.rehearse import Rehearsal
     from syncline.manifests.desired import Desired
     from syncline.manifests.repository import Revision
     from syncline.model.forecast import Forecast
@@ -121,7 +121,7 @@ def _before(
     reader: StateReader, observed: Observed, validation: Validation, known: Known | None
 ) -> tuple[Desired, Flows]:
     """What is applied, resolved and compiled: as declared where it is the same, as remembered, or read."""
-    from syncline.executor.applied import read_applied
+    from syncline.executor.flows.applied import read_applied
 
     applied = {key: one.digest for key, one in observed.objects.items()}
     if applied == {key: manifest.digest for key, manifest in validation.desired.objects.items()}:
@@ -143,8 +143,8 @@ def _forecasts(
     data: int,
 ) -> tuple[Forecast, ...]:
     """Forecasts of the flows that a plan changes. Where there is an audit log, it says that records were read."""
-    from syncline.executor.forecast import Forecaster
-    from syncline.executor.instance import resolver
+    from syncline.executor.flows.instance import resolver
+    from syncline.executor.previews.forecast import Forecaster
     from syncline.planner.effects import changed_flows
     from syncline.planner.field_effects import all_dropped
 
@@ -179,8 +179,8 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     Where there is an audit log, it says that records were read, and with which secrets.
     """
     demand(settings, key.tenant, "read")
-    from syncline.executor.instance import resolver
-    from syncline.executor.preview import preview_flow
+    from syncline.executor.flows.instance import resolver
+    from syncline.executor.previews.preview import preview_flow
     from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
@@ -200,8 +200,8 @@ def rehearse(
     `share` of the records is looked at. Where there is an audit log, it says that records were read.
     """
     demand(settings, key.tenant, "read")
-    from syncline.executor.instance import resolver
-    from syncline.executor.rehearse import Rehearser
+    from syncline.executor.flows.instance import resolver
+    from syncline.executor.previews.rehearse import Rehearser
     from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
@@ -222,8 +222,8 @@ def compare(settings: Settings, key: ObjectKey, *, progress: Progress, limit: in
     At most `limit` rows of each kind are listed. Where there is an audit log, it says that records were read.
     """
     demand(settings, key.tenant, "read")
-    from syncline.executor.comparer import Comparer
-    from syncline.executor.instance import resolver
+    from syncline.executor.flows.instance import resolver
+    from syncline.executor.previews.comparer import Comparer
     from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
@@ -237,6 +237,6 @@ def compare(settings: Settings, key: ObjectKey, *, progress: Progress, limit: in
 
 def _records_read(settings: Settings, key: ObjectKey, read: int, secrets: tuple[str, ...]) -> None:
     """Notes in the log, where there is one, that records were read without being written, and with which secrets."""
-    from syncline.executor.facilities import note
+    from syncline.executor.services.facilities import note
 
     note(settings, lambda r: r.event(Action.run_preview, key=key, read=read, secrets=secrets))

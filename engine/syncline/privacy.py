@@ -17,8 +17,8 @@ from syncline import workflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from syncline.executor.erasure import Held
-    from syncline.executor.retention import Retained
+    from syncline.executor.privacy.erasure import Held
+    from syncline.executor.retention.old_rows import Retained
     from syncline.model.erasure import Erasure, ErasurePlace
     from syncline.model.key import ObjectKey
     from syncline.model.subject import Subject
@@ -32,7 +32,7 @@ _RUNS: Final = 1_000_000
 def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...]:
     """Everything that a tenant's flows hold of a person, by flow; `Invalid` (SYN842) where none tells persons."""
     workflow.demand(settings, tenant, "unseal")
-    from syncline.executor.erasure import export as exported
+    from syncline.executor.privacy.erasure import export as exported
 
     _something(settings, tenant, subject)
     with workflow.engine(settings) as engine:
@@ -42,7 +42,7 @@ def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...
 def expect(settings: Settings, tenant: str, subject: Subject) -> Erasure:
     """What erasing a person would find; nothing is changed."""
     workflow.demand(settings, tenant, "unseal")
-    from syncline.executor.erasure import expect as expected
+    from syncline.executor.privacy.erasure import expect as expected
 
     _something(settings, tenant, subject)
     with workflow.engine(settings) as engine:
@@ -52,7 +52,7 @@ def expect(settings: Settings, tenant: str, subject: Subject) -> Erasure:
 def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[ErasurePlace], None]) -> Erasure:
     """Erases a person, or goes on with it; what kept places from it is told in the result."""
     workflow.demand(settings, tenant, "unseal")
-    from syncline.executor.erasure import erase as erased
+    from syncline.executor.privacy.erasure import erase as erased
 
     with workflow.engine(settings) as engine:
         return erased(engine, tenant, subject, _today(), told)
@@ -60,7 +60,7 @@ def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[Era
 
 def listed(settings: Settings, tenant: str, limit: int) -> tuple[Erasure, ...]:
     """Requests of a tenant (all, for an empty name), newest first."""
-    from syncline.executor.roles import hidden
+    from syncline.executor.access.roles import hidden
     from syncline.state.open import is_made, open_store
 
     unseen = hidden(settings)
@@ -73,7 +73,7 @@ def listed(settings: Settings, tenant: str, limit: int) -> tuple[Erasure, ...]:
 
 def find(settings: Settings, request: str) -> Erasure:
     """A request by its id; `Invalid` (SYN844) where there is none."""
-    from syncline.executor.erasure import lookup as found
+    from syncline.executor.privacy.erasure import lookup as found
     from syncline.state.open import is_made, open_store
 
     if not is_made(settings.state_url):
@@ -86,8 +86,8 @@ def find(settings: Settings, request: str) -> Erasure:
 
 def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, message: str) -> Erasure:
     """Notes that somebody did by hand what a request left open at a flow's destination."""
-    from syncline.executor.erasure import acknowledge as acknowledged
-    from syncline.executor.facilities import open_facilities
+    from syncline.executor.privacy.erasure import acknowledge as acknowledged
+    from syncline.executor.services.facilities import open_facilities
 
     find(settings, request)
     with open_facilities(settings) as facilities:
@@ -96,7 +96,7 @@ def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, messa
 
 def suppressions(settings: Settings, tenant: str, limit: int) -> tuple[Suppression, ...]:
     """Who isn't to come back to a tenant (all, for an empty name), newest first; those that were lifted as well."""
-    from syncline.executor.roles import hidden
+    from syncline.executor.access.roles import hidden
     from syncline.state.open import is_made, open_store
 
     unseen = hidden(settings)
@@ -109,8 +109,8 @@ def suppressions(settings: Settings, tenant: str, limit: int) -> tuple[Suppressi
 
 def lift(settings: Settings, request: str, by: str, reason: str) -> Suppression:
     """Lets who was erased by a request come back; `Invalid` (SYN850) where nobody is suppressed by it."""
-    from syncline.executor.facilities import open_facilities
-    from syncline.executor.suppress import lift as lifted
+    from syncline.executor.privacy.suppress import lift as lifted
+    from syncline.executor.services.facilities import open_facilities
 
     find(settings, request)
     with open_facilities(settings) as facilities:
@@ -119,8 +119,8 @@ def lift(settings: Settings, request: str, by: str, reason: str) -> Suppression:
 
 def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tuple[Retained, ...]:
     """What is too old of flows and tenants: what a pass would delete, or, `doing` it, what became of it."""
-    from syncline.executor.retention import expected
-    from syncline.executor.retention import retain as retained
+    from syncline.executor.retention.old_rows import expected
+    from syncline.executor.retention.old_rows import retain as retained
 
     for tenant in sorted({key.owner for key in keys}):
         workflow.demand(settings, tenant, "unseal" if doing else "see")
@@ -133,9 +133,9 @@ def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tup
 
 def kept_for_a_time(settings: Settings, tenant: str) -> tuple[ObjectKey, ...]:
     """Flows and tenants that declare a retention, of a tenant or (for an empty name) of all that are seen."""
-    from syncline.executor.applied import read_applied
-    from syncline.executor.retention import retaining
-    from syncline.executor.roles import hidden
+    from syncline.executor.access.roles import hidden
+    from syncline.executor.flows.applied import read_applied
+    from syncline.executor.retention.old_rows import retaining
     from syncline.state.open import open_reader
 
     unseen = hidden(settings)
@@ -146,9 +146,9 @@ def kept_for_a_time(settings: Settings, tenant: str) -> tuple[ObjectKey, ...]:
 
 def certificate(settings: Settings, request: str) -> bytes:
     """The signed certificate of a request as it stands now."""
-    from syncline.executor.erasure import certificate as certified
-    from syncline.executor.erasure import find as found
-    from syncline.executor.facilities import open_facilities
+    from syncline.executor.privacy.erasure import certificate as certified
+    from syncline.executor.privacy.erasure import find as found
+    from syncline.executor.services.facilities import open_facilities
 
     find(settings, request)
     with open_facilities(settings) as facilities:
@@ -157,8 +157,8 @@ def certificate(settings: Settings, request: str) -> bytes:
 
 def certificate_key(settings: Settings) -> str:
     """The public key of this state's certificates, as C2SP signed-note writes verifier keys."""
-    from syncline.executor.erasure import PURPOSE
-    from syncline.executor.facilities import open_facilities, signer_for
+    from syncline.executor.privacy.erasure import PURPOSE
+    from syncline.executor.services.facilities import open_facilities, signer_for
 
     with open_facilities(settings) as facilities:
         return str(signer_for(facilities, PURPOSE).verifier)
@@ -166,7 +166,7 @@ def certificate_key(settings: Settings) -> str:
 
 def verify(data: bytes, key: str) -> dict[str, Any]:
     """What a certificate says; `Invalid` (SYN845) where the key didn't sign it. Needs no state."""
-    from syncline.executor.erasure import read_certificate
+    from syncline.executor.privacy.erasure import read_certificate
 
     return read_certificate(data, key)
 
@@ -176,8 +176,8 @@ def _something(settings: Settings, tenant: str, subject: Subject) -> None:
     `Invalid` (SYN842) where no applied flow of a tenant tells such persons, and none of it has run that may have told
     them once: then nothing is made to look for one.
     """
-    from syncline.executor.applied import read_applied
-    from syncline.executor.subjects import nobody_told, places_of
+    from syncline.executor.flows.applied import read_applied
+    from syncline.executor.privacy.subjects import nobody_told, places_of
     from syncline.state.open import open_reader
 
     with closing(open_reader(settings.state_url)) as reader:

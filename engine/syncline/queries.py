@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from syncline.model.errors import Invalid, SynclineError
 
 if TYPE_CHECKING:
-    from syncline.executor.outcomes import RunOutcome
+    from syncline.executor.previews.outcomes import RunOutcome
     from syncline.model.condition import Status
     from syncline.model.key import ObjectKey
     from syncline.settings import Settings
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 def demand(settings: Settings, tenant: str, right: str) -> None:
     """`Denied` (SYN865) where who acts may not do something with a tenant. See `executor.roles`."""
-    from syncline.executor import roles
+    from syncline.executor.access import roles
 
     roles.demand(settings, tenant, roles.Right[right])
 
 
 def view(settings: Settings) -> AbstractContextManager[StateReader]:
     """The state as who acts may see it. See `executor.roles`."""
-    from syncline.executor import roles
+    from syncline.executor.access import roles
 
     return roles.view(settings)
 
@@ -43,10 +43,10 @@ def find_run(settings: Settings, run_id: str) -> RunRecord:
 
 def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
     """A run whose receipt says how far its source was read, for who may see values of records; else that is sealed."""
-    from syncline.executor.at_rest import open_receipt, shut_receipt
-    from syncline.executor.roles import Person, Right, kept_access
+    from syncline.executor.access.roles import Person, Right, kept_access
+    from syncline.executor.batches.at_rest import open_receipt, shut_receipt
     from syncline.kinds.tenant import Access
-    from syncline.secrets.ring import KeyRing
+    from syncline.secrets.keys.ring import KeyRing
 
     if record.receipt is None:
         return record
@@ -61,7 +61,7 @@ def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
 
 def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunRecord, ...]:
     """Runs, newest first."""
-    from syncline.executor.at_rest import shut_receipt
+    from syncline.executor.batches.at_rest import shut_receipt
 
     with view(settings) as reader:
         found = reader.runs(key, limit)
@@ -70,7 +70,7 @@ def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunReco
 
 def run_outcome(settings: Settings, run_id: str) -> RunOutcome:
     """What a run came to, with the manifests that it ran under, as far as they are still applied."""
-    from syncline.executor.outcomes import outcome_of_run
+    from syncline.executor.previews.outcomes import outcome_of_run
 
     record = find_run(settings, run_id)
     with view(settings) as reader:

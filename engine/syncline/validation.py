@@ -16,16 +16,16 @@ from msgspec import Struct, structs
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.manifests.authorities import check_authorities
-from syncline.manifests.bumps import side_by_side, since
-from syncline.manifests.egress import check_egress
+from syncline.manifests.demands.authorities import check_authorities
+from syncline.manifests.demands.bumps import side_by_side, since
+from syncline.manifests.demands.egress import check_egress
+from syncline.manifests.demands.subscriptions import check_subscriptions
+from syncline.manifests.demands.webhooks import check_webhooks
 from syncline.manifests.environments import read_environments
 from syncline.manifests.files import SAVED, Unsaved
 from syncline.manifests.load import load_tree
 from syncline.manifests.overlay import declared, read_overlays
 from syncline.manifests.resolve import resolve
-from syncline.manifests.subscriptions import check_subscriptions
-from syncline.manifests.webhooks import check_webhooks
 from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import Flows, compile_flows, source_schema
@@ -215,7 +215,7 @@ def _expression_findings(desired: Desired) -> list[Diagnostic]:
     reached = (m for m in desired.of_kind("Integration") if isinstance(m.spec, IntegrationSpec) and m.spec.endpoints)
     if not any(desired.of_kind("AuthConfig")) and not any(apis) and not any(reached):
         return []
-    from syncline.manifests.expressions import check_expressions
+    from syncline.manifests.demands.expressions import check_expressions
 
     return check_expressions(desired)
 

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from syncline.evidence.collect import Report, Span
     from syncline.evidence.pack import Pack
     from syncline.executor.engine import Engine
-    from syncline.executor.facilities import Facilities
-    from syncline.executor.instance import Resolve
+    from syncline.executor.flows.instance import Resolve
     from syncline.executor.progress import Progress
-    from syncline.executor.signer_rotation import SignerRotated
+    from syncline.executor.services.facilities import Facilities
+    from syncline.executor.services.signer_rotation import SignerRotated
     from syncline.executor.undo import UndoPlan
     from syncline.executor.work import RunResult
     from syncline.model.key import ObjectKey
@@ -86,7 +86,7 @@ def apply(
     Approvals and windows that tenants and policies demand hold as for a daemon, unless it isn't `gated`, as in a
     scratch state. `rule`: who may approve; `override`: why what would have to wait is applied all the same.
     """
-    from syncline.executor.facilities import open_facilities
+    from syncline.executor.services.facilities import open_facilities
     from syncline.manifests.repository import author_of
     from syncline.reconciler.apply import apply_plan
     from syncline.reconciler.approvals import Gate
@@ -116,9 +116,9 @@ def apply(
 @contextmanager
 def engine(settings: Settings) -> Iterator[Engine]:
     """An engine over this home, for one run or for many."""
+    from syncline.executor.batches.garbage import rarely_searched
     from syncline.executor.engine import Engine
-    from syncline.executor.facilities import open_facilities
-    from syncline.executor.garbage import rarely_searched
+    from syncline.executor.services.facilities import open_facilities
     from syncline.reconciler.status import after_run
 
     with rarely_searched(), open_facilities(settings) as facilities:
@@ -126,7 +126,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 def _resolver(facilities: Facilities) -> Resolve:
-    from syncline.executor.instance import resolver
+    from syncline.executor.flows.instance import resolver
 
     return resolver(facilities.settings, facilities.keep)
 
@@ -150,7 +150,7 @@ def run(
     so, or why it can't.
     """
     demand(settings, key.tenant, "run")
-    from syncline.executor.expire import expiring
+    from syncline.executor.retention.expire import expiring
     from syncline.executor.work import Work
 
     with engine(settings) as running, expiring(running, key, tell):
@@ -171,7 +171,7 @@ def retry(
     `corrected` is a file that `runs rejects -o correction` wrote and a person has corrected.
     """
     demand(settings, find_run(settings, run_id).key.tenant, "run")
-    from syncline.executor.expire import expiring
+    from syncline.executor.retention.expire import expiring
     from syncline.executor.retry import retry_work
 
     with engine(settings) as running:
@@ -202,13 +202,13 @@ def undo(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
 
 def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     """Rejects of a run, decrypted, in the order in which they were read; the audit log says that they were."""
-    from syncline.executor.rejects import rejects_of
-    from syncline.secrets.ring import KeyRing
+    from syncline.executor.batches.rejects import rejects_of
+    from syncline.secrets.keys.ring import KeyRing
     from syncline.state.open import open_reader
 
     record = find_run(settings, run_id)
     demand(settings, record.key.tenant, "read")
-    from syncline.executor.facilities import note
+    from syncline.executor.services.facilities import note
 
     note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
     with closing(open_reader(settings.state_url)) as reader:
@@ -242,7 +242,7 @@ def approve(settings: Settings, made: Plan, key: Path, days: float, *, renew: bo
     from syncline.reconciler.approvals import approve as sign
 
     approval, path = sign(settings.root, made, key, days, renew=renew)
-    from syncline.executor.facilities import note
+    from syncline.executor.services.facilities import note
 
     note(
         settings,
@@ -253,8 +253,8 @@ def approve(settings: Settings, made: Plan, key: Path, days: float, *, renew: bo
 
 def export_snapshot(settings: Settings) -> bytes:
     """A signed snapshot of the state as it is now."""
-    from syncline.executor.facilities import open_facilities
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
+    from syncline.executor.services.facilities import open_facilities
     from syncline.reconciler.signed import export
 
     demand_all(settings)
@@ -264,7 +264,7 @@ def export_snapshot(settings: Settings) -> bytes:
 
 def snapshot_key(settings: Settings) -> str:
     """The public key of this state's snapshots, which is made at first use."""
-    from syncline.executor.facilities import open_facilities, signer_for
+    from syncline.executor.services.facilities import open_facilities, signer_for
     from syncline.reconciler.signed import PURPOSE
 
     with open_facilities(settings) as facilities:
@@ -282,7 +282,7 @@ def make_evidence(settings: Settings, name: str, span: Span, render: Callable[[R
     """Makes a pack of evidence for a framework. See `evidence.pack.make_pack`; `Invalid` (SYN912) for no framework."""
     from syncline.evidence.frameworks import framework
     from syncline.evidence.pack import make_pack
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
 
     demand_all(settings)
     return make_pack(settings, framework(name), span, render)
@@ -300,7 +300,7 @@ def resume_audit(settings: Settings, reason: str) -> Checkpoint:
     """Goes on with a log that is older than the state, and says so in it. See `executor.audit_head.resume`."""
     from syncline.audit.log import AuditLog
     from syncline.audit.log_signer import load_signer
-    from syncline.executor.audit_head import resume
+    from syncline.executor.services.audit_head import resume
     from syncline.state.open import open_store
 
     with closing(open_store(settings.state_url)) as store:
@@ -310,13 +310,13 @@ def resume_audit(settings: Settings, reason: str) -> Checkpoint:
 
 def rotate_audit_key(settings: Settings, to: str = "") -> SignerRotated:
     """Has another key sign the audit log. See `executor.signer_rotation.rotate_signer`."""
-    from syncline.executor.signer_rotation import rotate_signer
+    from syncline.executor.services.signer_rotation import rotate_signer
 
     return rotate_signer(settings, to)
 
 
 def audit_exported(settings: Settings, what: str) -> None:
     """Notes in the log that evidence was taken out of it."""
-    from syncline.executor.facilities import note
+    from syncline.executor.services.facilities import note
 
     note(settings, lambda r: r.event(Action.audit_export, what=what))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from syncline.connectors.rest.destination import RestDestination
-from syncline.connectors.rest.write_values import encode
+from syncline.connectors.rest.writing.destination import RestDestination
+from syncline.connectors.rest.writing.values import encode
 from syncline.sdk.frame import target_frame_schema
 from tests.rest_streams import FakeClock, FunctionTransport, instance
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from msgspec.structs import replace
 
-from syncline.executor.sealed_ledger import SealedLedger
+from syncline.executor.flows.sealed_ledger import SealedLedger
 from syncline.model.errors import Again
 from syncline.model.schema import Schema
 from syncline.sdk import conformance_destination as conformance
@@ -21,7 +21,7 @@ from syncline.sdk.destination import Destination, Target
 from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.ledger import Ledger, MemoryLedger
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_store
 from tests.contract import file_places, rest_places
 from tests.contract.sql_places import DIALECTS, Place, place_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from syncline.connectors.sql import copy_text
-from syncline.connectors.sql.copy_text import CopyText
+from syncline.connectors.sql.postgresql import copy_text
+from syncline.connectors.sql.postgresql.copy_text import CopyText
 from tests.contract.sql_places import postgres_place, schema_of, target_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.connectors.sql import duckdb
+from syncline.connectors.sql.duckdb import database as duckdb
 from syncline.connectors.sql.opening import open_reading
 from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Invalid, Stalled

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.executor.sealed_ledger import SealedLedger
+from syncline.executor.flows.sealed_ledger import SealedLedger
 from syncline.model.key import ObjectKey
 from syncline.sdk.ledger import Known, Ledger, Mark, MemoryLedger
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_store
 from syncline.state.store import AppliedObject
 

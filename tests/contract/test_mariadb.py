@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from syncline.connectors.sql import mariadb
-from syncline.connectors.sql.mariadb import MariadbDatabase
+from syncline.connectors.sql.mariadb import database as mariadb
+from syncline.connectors.sql.mariadb.database import MariadbDatabase
 from syncline.connectors.sql.runtime import check
 from syncline.connectors.sql.settings import settings
 from syncline.model.errors import Again, Denied, Invalid, Stalled

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from syncline.daemon.listening import Asked, Reply, listening
-from syncline.daemon.server_tls import ServerTls
+from syncline.daemon.http.listening import Asked, Reply, listening
+from syncline.daemon.http.tls import ServerTls
 from syncline.kinds.subscription import SubscriptionSpec
+from syncline.manifests.demands.subscriptions import check_subscriptions
 from syncline.manifests.load import load_text
 from syncline.manifests.resolve import resolve
-from syncline.manifests.subscriptions import check_subscriptions
 from syncline.model.errors import Again, Stalled
 from syncline.model.key import ObjectKey
 from syncline.model.notice import NOTICES, Phase

@@ -12,7 +12,7 @@ from syncline.model.errors import Again, Invalid, Stalled
 from syncline.sdk.destination import BLAMED, Removal, Sifting, Written
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Undoing
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from tests.contract.sql_places import FLOW, Place, frame_of, prepared_place, schema_of, target_of
 
 if TYPE_CHECKING:

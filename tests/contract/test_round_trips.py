@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.sql.postgresql import PostgresDatabase
+from syncline.connectors.sql.postgresql.database import PostgresDatabase
 from syncline.sdk.destination import Fence, Written
 from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, target_of
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from syncline.connectors.sql.postgresql_statements import Statements
+from syncline.connectors.sql.postgresql.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

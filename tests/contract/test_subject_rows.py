@@ -11,9 +11,10 @@ from functools import partial
 import pytest
 
 from syncline.connectors.file.destination import FileDestination
-from syncline.connectors.sql import sqlite, sqlite_compacting
 from syncline.connectors.sql.settings import SqliteSettings
-from syncline.connectors.sql.sqlite import SqliteDatabase
+from syncline.connectors.sql.sqlite import compacting as sqlite_compacting
+from syncline.connectors.sql.sqlite import database as sqlite
+from syncline.connectors.sql.sqlite.database import SqliteDatabase
 from syncline.model.errors import Denied, Invalid
 from syncline.sdk.destination import Fence
 from syncline.sdk.offers import offers

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from syncline.connectors.sql.opening import open_reading
 from syncline.connectors.sql.runtime import open_rows, open_source
-from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, Fingerprints
+from syncline.executor.previews.fingerprints import DIFFERENT, MISSING, SAME, Fingerprints
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.schema import Field, Schema

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from syncline.daemon.declared import open_source
+from syncline.daemon.git.declared import open_source
 from syncline.kinds.source import SourceSpec
 from syncline.manifests.load import load_text
 from syncline.manifests.resolve import resolve

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from syncline.connectors.smtp.session import session
-from syncline.connectors.sql.mariadb_session import connect
+from syncline.connectors.sql.mariadb.session import connect
 from syncline.connectors.sql.runtime import check
 from syncline.connectors.sql.settings import MariadbSettings
-from syncline.daemon.access import Access
-from syncline.daemon.source import GitSource, SourceRepository
+from syncline.daemon.git.access import Access
+from syncline.daemon.git.source import GitSource, SourceRepository
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.catalog import catalog
 from syncline.model.errors import Stalled, SynclineError
@@ -222,4 +222,4 @@ def test_no_other_place_says_a_version():
     made = re.compile(r"SSLContext\(|create_default_context\(|TLSVersion\.|_create_unverified|CERT_NONE|check_hostname")
     found = {str(path.relative_to(ENGINE)) for path in ENGINE.rglob("*.py") if made.search(path.read_text())}
 
-    assert found == {"sdk/http/tls.py", "state/redis_budgets.py", "daemon/server_tls.py"}
+    assert found == {"sdk/http/tls.py", "state/redis_budgets.py", "daemon/http/tls.py"}

@@ -16,7 +16,7 @@ from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.sdk.conformance_destination import EVERY_TYPE, sample
 from syncline.sdk.destination import Written
 from syncline.sdk.reversal import Keeping, Undoing, Undone
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, target_of
 from tests.flips import flips
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from syncline.executor.tokens import Vault
+from syncline.executor.services.tokens import Vault
 from syncline.model.secret import Secret
 from syncline.sdk.auth.authenticator import Authenticator
 from syncline.sdk.auth.client_authentication import ClientAuthentication
 from syncline.sdk.auth.oauth2 import OAuth2
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Egress, HttpTransport, Request
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_store
 from tests.api_server import ApiServer, Reply, api_server
 

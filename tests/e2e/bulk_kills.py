@@ -33,11 +33,11 @@ import psycopg
 
 from syncline import workflow
 from syncline.executor.engine import Engine
-from syncline.executor.facilities import open_facilities
-from syncline.executor.in_flight import PARTS
-from syncline.executor.instance import resolver
-from syncline.executor.opening import Opener
+from syncline.executor.flows.instance import resolver
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
+from syncline.executor.services.in_flight import PARTS
 from syncline.executor.work import Work
 from syncline.reconciler.apply import apply_plan
 from tests import warm
@@ -45,8 +45,8 @@ from tests.e2e import house
 from tests.look import Look
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
-    from syncline.executor.instance import Resolve
+    from syncline.executor.flows.applied import Applied
+    from syncline.executor.flows.instance import Resolve
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch, Position
     from syncline.sdk.keep import Keep

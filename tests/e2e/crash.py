@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from syncline import workflow
-from syncline.executor import chapters, commit
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches import chapters, commit
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.executor.engine import Engine
-from syncline.executor.facilities import open_facilities
-from syncline.executor.instance import resolver
+from syncline.executor.flows.instance import resolver
+from syncline.executor.flows.sealed_ledger import ledgers
 from syncline.executor.progress import Silent
 from syncline.executor.retry import retry_work
-from syncline.executor.sealed_ledger import ledgers
+from syncline.executor.services.facilities import open_facilities
 from syncline.executor.work import Work
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.apply import apply_plan

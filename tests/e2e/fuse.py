@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's module, loaded before a fork
 from syncline.connectors.file.listing import Folder
-from syncline.executor.opening import Opener
+from syncline.executor.flows.opening import Opener
 from syncline.sdk.destination import Fencing, Removing, Sending
 from syncline.sdk.reversal import Reversing
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from syncline.executor.applied import Applied
-    from syncline.executor.facilities import Facilities
-    from syncline.executor.instance import Resolve
+    from syncline.executor.flows.applied import Applied
+    from syncline.executor.flows.instance import Resolve
+    from syncline.executor.services.facilities import Facilities
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination, Refusal, Target, Writer, Written
     from syncline.sdk.keep import Keep

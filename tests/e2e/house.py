@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer, log_verifier
 from syncline.audit.verify import verify
-from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.facilities import audit_origin
+from syncline.executor.batches.checkpoint import Checkpoint
+from syncline.executor.services.facilities import audit_origin
 from syncline.model.key import ObjectKey
 from syncline.settings import Settings, read_settings
 from tests import repository

@@ -9,7 +9,7 @@ import subprocess
 
 from syncline import workflow
 from syncline.executor.progress import Silent
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_store
 from syncline.tenancy.offboarding import Wanted
 from tests.e2e import house

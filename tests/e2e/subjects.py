@@ -43,7 +43,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from syncline import privacy
-from syncline.executor import erasure
+from syncline.executor.privacy import erasure
 from syncline.model.subject import Subject
 from tests.e2e import house
 

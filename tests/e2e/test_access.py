@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 
 from syncline import inspection, privacy, workflow
+from syncline.executor.access.reveal import reveal
+from syncline.executor.access.roles import MAY, Person, Right, groups_of, view
 from syncline.executor.progress import Silent
-from syncline.executor.reveal import reveal
-from syncline.executor.roles import MAY, Person, Right, groups_of, view
 from syncline.kinds.tenant import Access
 from syncline.model.account import login
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.model.subject import Subject
 from syncline.reconciler.keys import destroy_key
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.settings import Settings
 from tests.e2e import house
 from tests.e2e.test_quotas import lived_in

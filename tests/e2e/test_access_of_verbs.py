@@ -15,8 +15,8 @@ from sqlalchemy import delete
 from syncline import drift, inspection, planning, privacy, queries, workflow
 from syncline.cli.main import cli
 from syncline.evidence.collect import Span
+from syncline.executor.access.roles import MAY, Right
 from syncline.executor.progress import Silent
-from syncline.executor.roles import MAY, Right
 from syncline.model.errors import Denied, Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.secret import Secret

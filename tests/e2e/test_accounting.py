@@ -13,9 +13,9 @@ import pytest
 from syncline import workflow
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.receipt_text import render_receipt
-from syncline.executor import commit as committing
-from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.commit import Committer
+from syncline.executor.batches import commit as committing
+from syncline.executor.batches.checkpoint import Checkpoint
+from syncline.executor.batches.commit import Committer
 from syncline.executor.progress import Silent
 from syncline.model.errors import Again
 from syncline.model.run import Receipt

@@ -18,7 +18,7 @@ from syncline import workflow
 from syncline.audit.log_signer import load_signer
 from syncline.cli.main import main
 from syncline.executor.progress import Silent
-from syncline.executor.recorder import publish_pending
+from syncline.executor.services.recorder import publish_pending
 from syncline.model.key import ObjectKey
 from tests import warm
 from tests.e2e.daemon import GIT, Remote, serving, until

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from syncline import workflow
-from syncline.executor.opening import Opener
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.model.errors import Denied
 from syncline.model.run import RunState

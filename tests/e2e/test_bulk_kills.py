@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.executor.in_flight import PART_BYTES, PART_ROWS, PARTS
+from syncline.executor.services.in_flight import PART_BYTES, PART_ROWS, PARTS
 from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS
 from tests.e2e.bulk_kills import Amount, Part, attempts_in, bulk_at, kills, read_again
 from tests.sampling import ALL

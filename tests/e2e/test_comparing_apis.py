@@ -16,7 +16,7 @@ from tests.writing_api import Contacts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncline.executor.comparer import Comparison
+    from syncline.executor.previews.comparer import Comparison
     from syncline.settings import Settings
 
 

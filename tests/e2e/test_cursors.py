@@ -12,12 +12,12 @@ import pytest
 from msgspec import structs
 
 from syncline import workflow
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
-from syncline.secrets import ring_file
+from syncline.secrets.keys import ring_file
 from syncline.state.open import open_store
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk

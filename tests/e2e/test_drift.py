@@ -10,7 +10,7 @@ import pytest
 
 from syncline import drift, workflow
 from syncline.connectors.sql.destination import SqlDestination
-from syncline.executor.drift import FlowDrift, heals
+from syncline.executor.drift.flow_drift import FlowDrift, heals
 from syncline.executor.progress import Silent
 from syncline.model.condition import ConditionType
 from syncline.model.errors import Stalled, foreign

@@ -13,7 +13,7 @@ from syncline.daemon.starts import Starter
 from syncline.executor.progress import Silent
 from syncline.model.key import ObjectKey
 from syncline.reconciler.keys import rotate_keys
-from syncline.secrets import ring_file
+from syncline.secrets.keys import ring_file
 from tests.e2e.daemon import until
 from tests.e2e.house import FLOW, TENANT, Scenario, audit_events, build, customers, settings_of
 from tests.look import Look

@@ -16,8 +16,8 @@ from syncline import validation, workflow
 from syncline.editor import checking
 from syncline.editor.repository import Repository
 from syncline.executor import engine as engines
-from syncline.executor import watch
-from syncline.executor.opening import Opener
+from syncline.executor.batches import watch
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.errors import Denied

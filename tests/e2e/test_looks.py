@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from tests import repository
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from syncline import workflow
-from syncline.executor.opening import Opener
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.model.errors import SynclineError
 from tests.e2e.house import FLOW, Scenario, build, customers, settings_of

@@ -141,7 +141,7 @@ def test_a_kill_in_between_is_gone_on_from(settings, monkeypatch):
 
 def test_what_was_set_aside_goes_with_the_tenant(settings):
     """Destroying a tenant's key destroys what is left of the lost one, too: it might turn up."""
-    from syncline.secrets.ring import KeyRing
+    from syncline.secrets.keys.ring import KeyRing
 
     (settings.keys / "kek").unlink()
     acknowledge(settings)

@@ -9,7 +9,7 @@ import pytest
 
 from syncline import drift, workflow
 from syncline.cli.main import main
-from syncline.executor.facilities import open_facilities
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.condition import ConditionType, Truth
 from syncline.reconciler.keys import destroy_key
 from tests.e2e.house import audit_events

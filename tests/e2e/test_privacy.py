@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from syncline import privacy, workflow
 from syncline.cli.main import cli
-from syncline.executor.facilities import open_facilities
+from syncline.executor.batches.rejects import seal
 from syncline.executor.progress import Silent
-from syncline.executor.rejects import seal
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.run import Reject
 from tests import warm

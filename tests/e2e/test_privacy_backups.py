@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from syncline import privacy, workflow
 from syncline.cli.main import main
-from syncline.executor.facilities import open_facilities
+from syncline.executor.batches.rejects import unseal
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
-from syncline.executor.rejects import unseal
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from syncline.model.subject import Subject
@@ -51,7 +51,7 @@ RESEALING = """
 import os, signal, sys
 from pathlib import Path
 from syncline import privacy
-from syncline.executor import subjects
+from syncline.executor.privacy import subjects
 from syncline.model.subject import Subject
 from tests.e2e import house
 

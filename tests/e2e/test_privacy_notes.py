@@ -9,8 +9,8 @@ from contextlib import closing
 from msgspec.structs import replace
 
 from syncline import privacy, queries
-from syncline.executor.at_rest import open_receipt, seal_receipt
-from syncline.executor.facilities import open_facilities
+from syncline.executor.batches.at_rest import open_receipt, seal_receipt
+from syncline.executor.services.facilities import open_facilities
 from tests.e2e import house
 from tests.e2e.subjects import ADA, lived_in
 

@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 
 from syncline import privacy, workflow
-from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.erasure import SETTLED
 from tests.api_server import api_server
 from tests.e2e import house, writing

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from syncline import privacy, workflow
-from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
 from syncline.executor.start import new_run_id
 from syncline.model.errors import Followed
 from syncline.model.retired_flow import RetiredFlow

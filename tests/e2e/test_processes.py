@@ -16,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from syncline import workflow
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.model.errors import Denied
 from syncline.model.run import Counts, RunState
 from syncline.model.step import PutObject

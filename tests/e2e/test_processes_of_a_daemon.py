@@ -36,7 +36,7 @@ def processes(daemon: int) -> set[int]:
 
 
 def _does_runs(pid: int) -> bool:
-    return b"syncline.daemon.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"syncline.daemon.processes.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _there(pid: int) -> bool:

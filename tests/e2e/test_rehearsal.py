@@ -9,7 +9,7 @@ import pytest
 
 from syncline import workflow
 from syncline.cli.main import main
-from syncline.executor.opening import Opener
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from tests.e2e.house import FLOW, Scenario, audit_events, build, customers
 

@@ -9,8 +9,8 @@ import pytest
 
 from syncline import workflow
 from syncline.cli.main import main
+from syncline.executor.previews.repeats import Repeat
 from syncline.executor.progress import Silent
-from syncline.executor.repeats import Repeat
 from tests.e2e.house import Scenario, build
 
 HEAD = "id,name,email,balance,born"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from syncline import workflow
+from syncline.daemon.http.metrics import Metrics
 from syncline.daemon.loop import Status
-from syncline.daemon.metrics import Metrics
 from syncline.executor.progress import Silent
 from syncline.model.errors import Again
 from syncline.model.key import ObjectKey

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from syncline import privacy, workflow
 from syncline.cli.main import cli
 from syncline.daemon.expiry import SOON, Expiry
-from syncline.executor.facilities import open_facilities
-from syncline.executor.guard import check_deletes
+from syncline.executor.batches.guard import check_deletes
+from syncline.executor.batches.rejects import unseal
 from syncline.executor.progress import Silent
-from syncline.executor.rejects import unseal
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from tests import warm
@@ -176,7 +176,7 @@ def test_a_guard_judges_what_came_after_the_count(tmp_path, postgres_url, monkey
                 more = "INSERT INTO retention.customers (id, born) SELECT n, '1990-01-01' FROM generate_series(5, 9) n"
                 connection.execute(more)
 
-    monkeypatch.setattr("syncline.executor.retention.check_deletes", check)
+    monkeypatch.setattr("syncline.executor.retention.old_rows.check_deletes", check)
     (found,) = privacy.retain(settings, [scenario.key], doing=True)
     assert (found.state, "SYN527" in found.message, calls) == ("refused", True, [2, 2, 7])
     assert ids(tmp_path, scenario) == list(range(1, 10))

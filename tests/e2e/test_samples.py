@@ -13,7 +13,7 @@ from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk, syncline
 from tests.e2e.house import audit_events, audit_ok, build, settings_of

@@ -11,8 +11,8 @@ import pytest
 
 from syncline import workflow
 from syncline.daemon.memory import give_back
+from syncline.executor.batches.threads import _idle
 from syncline.executor.progress import Silent
-from syncline.executor.threads import _idle
 from syncline.executor.work import Work
 from syncline.manifests.repository import Revision
 from syncline.model.errors import SynclineError

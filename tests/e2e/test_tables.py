@@ -156,7 +156,7 @@ def test_a_run_that_fails_goes_on(settings: Settings, tmp_path: Path, monkeypatc
     """Rows that were written aren't read again by the run that follows one whose connection was lost."""
     from syncline.connectors.sql import runtime
     from syncline.connectors.sql import source as sources
-    from syncline.executor import opening
+    from syncline.executor.flows import opening
 
     monkeypatch.setattr(sources, "_FIRST_ROWS", 100)
     real = opening._runtime

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from syncline import workflow
 from syncline.audit.log_signer import log_verifier
 from syncline.cli.main import cli
-from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.errors import Invalid
 from syncline.state import tables
 from syncline.state.tenants import OF_NOBODY, TABLES
@@ -216,7 +216,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from syncline.tenancy import offboarding, export, destinations, proof
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.tenants import SqlTenants
 from tests.e2e import house
 from tests.e2e.leaving import commit, git, left, lived_in, retired, statement, wanted

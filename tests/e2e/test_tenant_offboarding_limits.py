@@ -11,12 +11,12 @@ import zipfile
 import pytest
 
 from syncline import workflow
-from syncline.executor.former import versions
+from syncline.executor.flows.former import versions
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
-from syncline.secrets import ring
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys import ring
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_store
 from syncline.tenancy.offboarding import Wanted, expect, offboard
 from tests.e2e import house

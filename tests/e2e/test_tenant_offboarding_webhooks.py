@@ -12,9 +12,9 @@ import pytest
 from msgspec import structs
 
 from syncline import workflow
-from syncline.executor.facilities import open_facilities
-from syncline.executor.webhook_steps import registered
-from syncline.executor.webhook_systems import dumped, systems
+from syncline.executor.drift.webhook_steps import registered
+from syncline.executor.drift.webhook_systems import dumped, systems
+from syncline.executor.services.facilities import open_facilities
 from syncline.tenancy.offboarding import expect, offboard
 from tests.e2e.house import audit_events, audit_ok, build, settings_of
 from tests.e2e.leaving import commit, git, left, statement, wanted
@@ -189,7 +189,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from syncline.connectors.rest.webhooks import RestWebhooks
-from syncline.executor.recorder import Recorder
+from syncline.executor.services.recorder import Recorder
 from syncline.state.sql import SqlStore
 from syncline.state.tenants import SqlTenants
 from syncline.tenancy import offboarding

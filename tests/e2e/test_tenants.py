@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.executor.batches.rejects import unseal
 from syncline.executor.progress import Silent
-from syncline.executor.rejects import unseal
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from tests.e2e.house import Scenario, audit_events, build, customers
 from tests.look import Look
 

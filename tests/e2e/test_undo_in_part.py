@@ -21,8 +21,8 @@ import sys
 from pathlib import Path
 
 from syncline.executor.engine import Engine
-from syncline.executor.facilities import open_facilities
-from syncline.executor.instance import resolver
+from syncline.executor.services.facilities import open_facilities
+from syncline.executor.flows.instance import resolver
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from tests.e2e import fuse, house

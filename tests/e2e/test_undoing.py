@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from syncline import drift, workflow
-from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.condition import ConditionType
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import rfc3339

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from syncline import workflow
 from syncline.cli import commands
 from syncline.cli.main import cli
-from syncline.executor import roles
-from syncline.executor.seen import KEPT_BACK
+from syncline.executor.access import roles
+from syncline.executor.access.seen import KEPT_BACK
 from syncline.planner.serialize import loads
 from tests.e2e import house
 from tests.e2e.test_access import as_

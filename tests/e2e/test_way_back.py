@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from syncline import workflow
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.executor.progress import Silent
 from syncline.manifests.revert import applied_at, revert
 from syncline.model.errors import Stalled

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 from syncline import workflow
 from syncline.executor.engine import Engine
-from syncline.executor.facilities import open_facilities
-from syncline.executor.instance import resolver
+from syncline.executor.flows.instance import resolver
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
 from syncline.executor.undo import undo_run
 from syncline.executor.work import Work
 from syncline.model.errors import SynclineError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from syncline.executor.outcomes import RunOutcome, side_by_side
-from syncline.executor.quality import Quality
+from syncline.executor.previews.outcomes import RunOutcome, side_by_side
+from syncline.executor.previews.quality import Quality
 from syncline.model.run import Counts
 
 

@@ -9,10 +9,10 @@ from msgspec import structs
 
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.verify import Finding, Verification
-from syncline.executor.quality import Quality
-from syncline.executor.rehearse import Rehearsal
-from syncline.executor.repeats import Repeat
-from syncline.executor.report import summarise
+from syncline.executor.previews.quality import Quality
+from syncline.executor.previews.rehearse import Rehearsal
+from syncline.executor.previews.repeats import Repeat
+from syncline.executor.previews.report import summarise
 from syncline.executor.undo import UndoPlan
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity

@@ -28,7 +28,7 @@ from syncline.cli.output.error import render_error
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.paint import Paint
-from syncline.executor.report import summarise
+from syncline.executor.previews.report import summarise
 from syncline.model.errors import Denied, Waiting
 from tests.golden import beside, samples, standing, witnessed
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from tests.peers.house import Flow, House, house
 
 FIELDS = ("to: id, from: id, type: integer, required: true", "to: name, from: name")

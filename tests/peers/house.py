@@ -23,7 +23,7 @@ from click.testing import CliRunner
 
 from syncline.cli.main import main
 from syncline.connectors.sql.ledger import CHECKPOINTS
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.model.key import ObjectKey
 from tests import repository
 from tests.e2e.api import syncline

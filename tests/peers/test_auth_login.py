@@ -173,8 +173,8 @@ def test_the_answer_to_another_login_is_refused(oidc, tmp_path):
 
 
 def _secrets(settings):
-    from syncline.executor.tokens import opened
-    from syncline.secrets.ring import KeyRing
+    from syncline.executor.services.tokens import opened
+    from syncline.secrets.keys.ring import KeyRing
     from syncline.state.open import open_reader
 
     reader = open_reader(settings.state_url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.daemon.branches import Draft, Tip
+from syncline.daemon.git.branches import Draft, Tip
 from syncline.model.errors import Again, Stalled, SynclineError
 from tests.peers.test_git_servers import Upstream, file, server, upstream  # noqa: F401 - fixtures
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.daemon import source as module
-from syncline.daemon.access import Access
-from syncline.daemon.gitcommand import Stop
-from syncline.daemon.source import GitSource, SourceRepository
+from syncline.daemon.git import source as module
+from syncline.daemon.git.access import Access
+from syncline.daemon.git.command import Stop
+from syncline.daemon.git.source import GitSource, SourceRepository
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.secrets.contract import Context, Reference
 from tests.peers.install import program

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from syncline import drift, workflow
-from syncline.executor.webhook_steps import registered
+from syncline.executor.drift.webhook_steps import registered
 from syncline.model.key import ObjectKey
 from tests.e2e.daemon import Remote, serving, until
 from tests.e2e.house import audit_ok, build, settings_of

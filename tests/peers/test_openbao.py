@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.executor.instance import resolver
+from syncline.executor.flows.instance import resolver
 from syncline.kinds.base import SecretRef
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.sdk.keep import Keep
 from syncline.secrets.contract import Context, Reference, Sessions
-from syncline.secrets.kek_where import Where
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import rotate, unfinished
+from syncline.secrets.keys.ring import KeyRing
 from syncline.secrets.provider import resolve, writer
-from syncline.secrets.rewrap import rotate, unfinished
-from syncline.secrets.ring import KeyRing
 from syncline.secrets.vault_client import VaultClient
 from syncline.secrets.window import accepted, finish, replace
 from syncline.settings import read_settings
@@ -334,7 +334,7 @@ def test_a_process_leaves_no_token_behind(openbao: OpenBao, tmp_path: Path):
     rotate(Where(folder, environ), "vault:transit/leaving")
     before = openbao.tokens()
     program = (
-        "import os, sys; from pathlib import Path; from syncline.secrets.ring import KeyRing\n"
+        "import os, sys; from pathlib import Path; from syncline.secrets.keys.ring import KeyRing\n"
         "ring = KeyRing.open(Path(sys.argv[1]), os.environ)\n"
         "sys.stdout.buffer.write(ring.unseal('acme', bytes.fromhex(sys.argv[2]), 'p'))"
     )

@@ -21,10 +21,10 @@ from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.reconciler.keys import rotate_keys
 from syncline.secrets.contract import Context, Reference
-from syncline.secrets.kek_where import Where
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import rotate
+from syncline.secrets.keys.ring import KeyRing
 from syncline.secrets.provider import resolve
-from syncline.secrets.rewrap import rotate
-from syncline.secrets.ring import KeyRing
 from syncline.secrets.window import accepted, finish, replace
 from syncline.settings import read_settings
 from tests.docs.house import house

@@ -20,10 +20,10 @@ from syncline.cli.main import main
 from syncline.executor.progress import Silent
 from syncline.hsm import _told
 from syncline.model.errors import Stalled, SynclineError
-from syncline.secrets import key_file
-from syncline.secrets.kek_where import Where
-from syncline.secrets.rewrap import rotate, unfinished
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys import key_file
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import rotate, unfinished
+from syncline.secrets.keys.ring import KeyRing
 from syncline.settings import read_settings
 from tests.e2e.house import FLOW, Scenario, build, customers, rows
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from syncline.connectors.rest.destination import RestDestination
+from syncline.connectors.rest.writing.destination import RestDestination
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.destination import Sent, Target

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.executor.applied import read_applied
+from syncline.executor.flows.applied import read_applied
 from syncline.manifests.load import load_text, to_document
 from syncline.manifests.resolve import resolve
 from syncline.model.change import Action

@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from syncline import workflow
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.manifests.resolve import resolve
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.connectors.rest.formats import Body, JsonPages
-from syncline.connectors.rest.formats import json as careful
+from syncline.connectors.rest.exchange.formats import Body, JsonPages
+from syncline.connectors.rest.exchange.formats import json as careful
 from syncline.kinds.record import RecordSchema, logical_schema
 from syncline.model.errors import SynclineError
-from syncline.sdk.json_records import RecordDecoder
-from syncline.sdk.schema_pages import SchemaPages
+from syncline.sdk.formats.json_records import RecordDecoder
+from syncline.sdk.formats.schema_pages import SchemaPages
 from tests.examples import examples
 from tests.property.test_decoding_of_anything import spliced
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from syncline.executor.seen import Unseen
+from syncline.executor.access.seen import Unseen
 from syncline.model.change import Action, Change, Effect, EffectKind
 from syncline.model.diagnostic import Diagnostic, Place, Related
 from syncline.model.key import ObjectKey

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
-from syncline.executor.facilities import audit_origin
+from syncline.executor.services.facilities import audit_origin
 from syncline.model.condition import ConditionType, Truth
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS

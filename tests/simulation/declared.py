@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncline.daemon.source import Snapshot
+from syncline.daemon.git.source import Snapshot
 from syncline.model.errors import Again, Stalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncline.daemon.gitcommand import Stop
+    from syncline.daemon.git.command import Stop
 
 FIXED = """\
 apiVersion: syncline/v1

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from syncline.audit.journal import Journal
 from syncline.daemon import loop, notifier
 from syncline.daemon.workers import Start, Workers
-from syncline.executor import opening
 from syncline.executor.engine import Engine
-from syncline.executor.inspect import Inspector
+from syncline.executor.flows import opening
+from syncline.executor.previews.inspect import Inspector
 from syncline.manifests import load
 from syncline.manifests.files import SAVED
 from syncline.model.errors import Again

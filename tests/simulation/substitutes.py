@@ -21,7 +21,7 @@ from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import syncline
-from syncline.executor import threads
+from syncline.executor.batches import threads
 from tests.simulation.primitives import namespaces
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from syncline.model.errors import Invalid
 from syncline.model.run import TRANSITIONS
 
 if TYPE_CHECKING:
-    from syncline.executor.outcomes import RunOutcome
+    from syncline.executor.previews.outcomes import RunOutcome
     from syncline.settings import Settings
 
 
@@ -49,7 +49,7 @@ def find_outcome(settings: Settings, name: str, folder: Path) -> RunOutcome:
 def read_outcome(file: Path) -> RunOutcome:
     """The outcome in a file that `runs report -o json` or `rehearse -o json` wrote; `Invalid` (SYN856) for another."""
     from syncline.cli.output import rehearsal, report
-    from syncline.executor.outcomes import outcome_of_rehearsal, outcome_of_report
+    from syncline.executor.previews.outcomes import outcome_of_rehearsal, outcome_of_report
 
     try:
         data = json.loads(file.read_bytes())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from syncline.cli.app import App
-    from syncline.executor.seen import Unseen
+    from syncline.executor.access.seen import Unseen
     from syncline.manifests.desired import Desired
     from syncline.manifests.load import LoadResult
     from syncline.model.diagnostic import Diagnostic
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def declared(settings: Settings) -> tuple[LoadResult, Unseen]:
     """What is declared and seen, with findings about that, and what isn't."""
-    from syncline.executor.seen import unseen_of
+    from syncline.executor.access.seen import unseen_of
     from syncline.manifests import overlay
 
     loaded = overlay.declared(settings.root, settings.environment)
@@ -42,7 +42,7 @@ def declared_keys(settings: Settings) -> tuple[ObjectKey, ...]:
 
 def keys_of(settings: Settings, desired: Desired) -> tuple[ObjectKey, ...]:
     """Names of objects that are seen, of those that a validation read."""
-    from syncline.executor.seen import unseen_of
+    from syncline.executor.access.seen import unseen_of
 
     unseen = unseen_of(settings, desired.objects.values())
     return tuple(key for key in desired.objects if unseen.sees(key))
@@ -53,7 +53,7 @@ def findings(settings: Settings, found: Iterable[Diagnostic]) -> tuple[Diagnosti
     known = tuple(found)
     if not known:
         return ()
-    from syncline.executor.seen import unseen_of
+    from syncline.executor.access.seen import unseen_of
     from syncline.manifests import overlay
 
     with suppress(SynclineError):
@@ -71,7 +71,7 @@ def plan(app: App, settings: Settings, made: Plan) -> tuple[Plan, Unseen]:
     shown = unseen.plan(made)
     if unseen:
         from syncline.cli.output.plan_text import verdict
-        from syncline.executor.seen import KEPT_BACK
+        from syncline.executor.access.seen import KEPT_BACK
 
         against = " Something of them stands against this plan." if verdict(made) and not verdict(shown) else ""
         app.note(f"{KEPT_BACK} A plan is applied whole, with what is theirs.{against}")
@@ -80,8 +80,8 @@ def plan(app: App, settings: Settings, made: Plan) -> tuple[Plan, Unseen]:
 
 def _unseen(settings: Settings) -> Unseen:
     """What who acts doesn't see of what is applied and declared."""
-    from syncline.executor.roles import hidden
-    from syncline.executor.seen import Unseen, without
+    from syncline.executor.access.roles import hidden
+    from syncline.executor.access.seen import Unseen, without
     from syncline.manifests import overlay
 
     tenants = hidden(settings)

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.scheduled import schedules
-from syncline.executor.credentials import note_credential, secrets_of
-from syncline.executor.inspect import Inspector
-from syncline.executor.instance import SecretUses
+from syncline.executor.flows.credentials import note_credential, secrets_of
+from syncline.executor.flows.instance import SecretUses
+from syncline.executor.previews.inspect import Inspector
 from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.schedule import flows_of
 from syncline.kinds.window import within
+from syncline.manifests.demands.subscriptions import carriers
 from syncline.manifests.flow import side_of
-from syncline.manifests.subscriptions import carriers
 from syncline.manifests.timetable import suspended
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
@@ -38,8 +38,8 @@ from syncline.reconciler.rotation import rotation_of
 from syncline.reconciler.status import after_check, secrets_error
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.executor.flows.applied import Applied
     from syncline.manifests.flow import Side
     from syncline.planner.compiled import CompiledFlow
     from syncline.state.store import StateStore

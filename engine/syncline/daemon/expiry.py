@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from syncline.daemon.leading import is_followed
-from syncline.executor.expire import expire, keeping, removed_of
-from syncline.executor.retention import retain, retaining
+from syncline.executor.retention.expire import expire, keeping, removed_of
+from syncline.executor.retention.old_rows import retain, retaining
 from syncline.model.errors import SynclineError
 from syncline.model.pulse import thread, turned, working
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from syncline import workflow
-from syncline.daemon.fetching import Fetching
-from syncline.daemon.gitcommand import Stop
+from syncline.daemon.git.command import Stop
+from syncline.daemon.git.fetching import Fetching
 from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.daemon.own_disk import WORK, own_disk
-from syncline.executor.facilities import Facilities
+from syncline.executor.services.facilities import Facilities
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Followed, Invalid, Stalled, SynclineError, Waiting
 from syncline.model.pulse import turned, working
@@ -33,7 +33,7 @@ from syncline.reconciler.status import next_attempt, source_failed, source_well
 from syncline.state.store import Author
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
+    from syncline.executor.flows.applied import Applied
     from syncline.settings import Settings
 
 #: Longest wait, in seconds, before a commit that couldn't be applied for the moment is tried again.
@@ -55,7 +55,7 @@ class Tree(Protocol):
 
 
 class Source(Protocol):
-    """Where desired state comes from; `daemon/source.py` is Git."""
+    """Where desired state comes from; `daemon/git/source.py` is Git."""
 
     @property
     def shown(self) -> str:

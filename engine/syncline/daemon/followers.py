@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from syncline.daemon.branches import Branching
 from syncline.daemon.follower import Follower, Source, Standing
+from syncline.daemon.git.branches import Branching
 from syncline.kinds.source import SourceSpec
 from syncline.model.errors import Invalid, SynclineError
 from syncline.reconciler.status import source_failed
 
 if TYPE_CHECKING:
-    from syncline.daemon.branches import Branches
-    from syncline.executor.applied import Applied
-    from syncline.executor.facilities import Facilities
+    from syncline.daemon.git.branches import Branches
+    from syncline.executor.flows.applied import Applied
+    from syncline.executor.services.facilities import Facilities
     from syncline.reconciler.approvals import Rule
     from syncline.settings import Settings
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.daemon.leading import ELSEWHERE, is_followed
 from syncline.daemon.proposing import Proposer
-from syncline.executor.admission import tenant_spec
-from syncline.executor.drift import FlowDrift, heals, runs_again
-from syncline.executor.halt import Halt
+from syncline.executor.access.admission import tenant_spec
+from syncline.executor.batches.halt import Halt
+from syncline.executor.drift.flow_drift import FlowDrift, heals, runs_again
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
-from syncline.manifests.reactions import terms_of
+from syncline.manifests.demands.reactions import terms_of
 from syncline.manifests.timetable import suspended
 from syncline.model import units
 from syncline.model.errors import Followed, SynclineError
@@ -34,9 +34,9 @@ from syncline.model.pulse import resting, thread, working
 from syncline.reconciler.look import look, looked_at
 
 if TYPE_CHECKING:
-    from syncline.daemon.branches import Branches
-    from syncline.executor.applied import Applied
+    from syncline.daemon.git.branches import Branches
     from syncline.executor.engine import Engine
+    from syncline.executor.flows.applied import Applied
     from syncline.model.key import ObjectKey
     from syncline.state.store import StateStore
 

@@ -20,16 +20,16 @@ from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.daemon.attempts import Attempts
-from syncline.daemon.declared import open_source
 from syncline.daemon.expiry import Expiry
 from syncline.daemon.follower import Source, Standing
 from syncline.daemon.followers import Followers
+from syncline.daemon.git.declared import open_source
 from syncline.daemon.leading import ELSEWHERE, LEADING, is_followed
 from syncline.daemon.looks import Looks
 from syncline.daemon.memory import few_pools, give_back
 from syncline.daemon.notifier import notifying
 from syncline.daemon.own_disk import WORK, own_disk
-from syncline.daemon.processes import running
+from syncline.daemon.processes.pool import running
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
 from syncline.executor.engine import unasked
@@ -37,10 +37,10 @@ from syncline.model.errors import Again, Followed, Stalled, Waiting
 from syncline.model.pulse import Pulses, turned, working
 
 if TYPE_CHECKING:
+    from syncline.daemon.processes.runner import Runner
     from syncline.daemon.publish import Publisher
-    from syncline.daemon.runner import Runner
     from syncline.executor.engine import Engine
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.services.facilities import Facilities
     from syncline.reconciler.approvals import Rule
     from syncline.settings import Settings
     from syncline.state.store import Lease

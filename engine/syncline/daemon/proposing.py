@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from syncline.daemon.branches import CAUSE, Draft
+from syncline.daemon.git.branches import CAUSE, Draft
 from syncline.drift import ONLY
 from syncline.kinds.mapping import MappingSpec
-from syncline.manifests.adoption import declared_as
+from syncline.manifests.demands.adoption import declared_as
 from syncline.model.drift import as_left
 from syncline.model.errors import Again, Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
@@ -29,7 +29,7 @@ from syncline.model.proposal import BRANCHES, Proposal
 from syncline.validation import validate_beside
 
 if TYPE_CHECKING:
-    from syncline.daemon.branches import Branches
+    from syncline.daemon.git.branches import Branches
     from syncline.executor.engine import Engine
     from syncline.model.drift import ObjectDrift
     from syncline.model.key import ObjectKey

@@ -12,7 +12,7 @@ from syncline.reconciler.signed import export
 from syncline.sdk.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.services.facilities import Facilities
 
 #: Seconds after which an unchanged state is published again: its runs' figures change, and its age says if we live.
 RENEW = 3600.0

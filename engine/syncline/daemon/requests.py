@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
 from syncline.daemon import wire
-from syncline.executor.admission import tenant_spec
-from syncline.executor.halt import Halt
-from syncline.executor.roles import Person, Right, refuse
+from syncline.executor.access.admission import tenant_spec
+from syncline.executor.access.roles import Person, Right, refuse
+from syncline.executor.batches.halt import Halt
 from syncline.executor.work import Work
 from syncline.model.errors import Bug, SynclineError
 from syncline.model.key import ObjectKey

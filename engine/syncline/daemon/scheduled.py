@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from syncline.executor.admission import tenant_spec
+from syncline.executor.access.admission import tenant_spec
 from syncline.kinds.schedule import ScheduleSpec
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
 from syncline.daemon.leading import ELSEWHERE, is_followed
-from syncline.daemon.runner import Here
+from syncline.daemon.processes.runner import Here
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
-from syncline.executor.schedule_drift import position_finding, read_position
+from syncline.executor.drift.schedule_drift import position_finding, read_position
 from syncline.kinds.schedule import OnEvent, ScheduleSpec, flows_of
 from syncline.kinds.window import within
 from syncline.manifests.timetable import Timetable, suspended
@@ -31,7 +31,7 @@ from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
-    from syncline.daemon.runner import Runner
+    from syncline.daemon.processes.runner import Runner
     from syncline.executor.engine import Engine
     from syncline.state.store import StateStore
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from syncline.executor.witnessing import cosign, cosigned_newest, demand, log_key, read_policy
+from syncline.executor.services.witnessing import cosign, cosigned_newest, demand, log_key, read_policy
 from syncline.model.errors import SynclineError
 from syncline.model.pulse import resting, thread, working
 

@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from syncline.daemon.leading import ELSEWHERE, is_followed
-from syncline.executor.admission import TURN
-from syncline.executor.halt import Halt
-from syncline.executor.schedule_drift import TOLERANCE
+from syncline.executor.access.admission import TURN
+from syncline.executor.batches.halt import Halt
+from syncline.executor.drift.schedule_drift import TOLERANCE
 from syncline.executor.work import Work
 from syncline.model.errors import Again, Followed, SynclineError, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.pulse import resting, thread, working
 
 if TYPE_CHECKING:
-    from syncline.daemon.runner import Runner
+    from syncline.daemon.processes.runner import Runner
     from syncline.state.store import RunRecord, StateStore
 
 Tell = Callable[[str], None]

@@ -17,7 +17,7 @@ from syncline.audit.fetch import DirectoryFetcher, Fetcher, read_entries
 from syncline.audit.log import encode_event
 from syncline.audit.log_signer import load_signer
 from syncline.audit.prove import prove_entry
-from syncline.executor.facilities import open_facilities
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.errors import Bug
 from syncline.model.event import Action, Detail, EventOutcome, digest, from_ocsf
 from syncline.model.key import ObjectKey

@@ -22,8 +22,8 @@ from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.evidence import attesting, oscal
 from syncline.evidence.collect import Report, collect
-from syncline.executor.facilities import open_facilities
-from syncline.executor.witnessing import read_policy
+from syncline.executor.services.facilities import open_facilities
+from syncline.executor.services.witnessing import read_policy
 from syncline.model.event import Action, rfc3339
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from syncline.audit.log_signer import load_signer
 from syncline.audit.malformed import Malformed
 from syncline.audit.prove import prove_entry
 from syncline.evidence.attesting import entries_about
-from syncline.executor.provable import folder_of, read
-from syncline.executor.recorder import publish_pending
+from syncline.executor.batches.provable import folder_of, read
+from syncline.executor.services.recorder import publish_pending
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

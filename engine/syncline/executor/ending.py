@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from syncline.executor.at_rest import seal_checkpoint, seal_receipt
-from syncline.executor.control import confirmed
-from syncline.executor.guard import unchanged
+from syncline.executor.batches.at_rest import seal_checkpoint, seal_receipt
+from syncline.executor.batches.control import confirmed
+from syncline.executor.batches.guard import unchanged
+from syncline.executor.batches.provable import folder_of, root_of
+from syncline.executor.batches.rejects import seal_sample
+from syncline.executor.batches.watch import Watched
 from syncline.executor.outcome import Outcome, outcome
-from syncline.executor.provable import folder_of, root_of
-from syncline.executor.rejects import seal_sample
 from syncline.executor.start import is_final
-from syncline.executor.watch import Watched
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
@@ -26,12 +26,12 @@ from syncline.state.store import RunRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from syncline.executor.accounting import Accounted
-    from syncline.executor.checkpoint import Checkpoint
-    from syncline.executor.commit import Committer
-    from syncline.executor.facilities import Facilities
-    from syncline.executor.recorder import Recorder
+    from syncline.executor.batches.accounting import Accounted
+    from syncline.executor.batches.checkpoint import Checkpoint
+    from syncline.executor.batches.commit import Committer
     from syncline.executor.run import Run
+    from syncline.executor.services.facilities import Facilities
+    from syncline.executor.services.recorder import Recorder
     from syncline.manifests.flow import Flow
 
 #: Digests of files in an event at most; the receipt has all of them.

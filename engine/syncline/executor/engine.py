@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from syncline.executor.admission import admitted, tenant_spec
-from syncline.executor.applied import Applied, Latest, read_applied
+from syncline.executor.access.admission import admitted, tenant_spec
+from syncline.executor.batches.watch import Watch, facts_in, watch_of
+from syncline.executor.flows.applied import Applied, Latest, read_applied
+from syncline.executor.flows.opening import Opener, bind_columns
 from syncline.executor.key_age import renew_key
-from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.outcome import outcome
 from syncline.executor.progress import Progress
 from syncline.executor.run import Run
-from syncline.executor.watch import Watch, facts_in, watch_of
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled, SynclineError
 from syncline.policy.check import Verdicts
@@ -26,8 +26,8 @@ from syncline.policy.rule import Subjects
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
-    from syncline.executor.facilities import Facilities
-    from syncline.executor.instance import Resolve
+    from syncline.executor.flows.instance import Resolve
+    from syncline.executor.services.facilities import Facilities
     from syncline.manifests.desired import Desired
     from syncline.mapping.columns import Columns
     from syncline.model.plan import PolicyResult

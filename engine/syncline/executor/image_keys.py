@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from syncline.executor.holds import writers_of
-from syncline.executor.retiring import kept
+from syncline.executor.batches.holds import writers_of
+from syncline.executor.flows.retiring import kept
 from syncline.executor.start import is_final
 from syncline.kinds.import_ import ImportSpec
 from syncline.manifests.locations import table_of

@@ -9,7 +9,7 @@ from syncline.model import units
 from syncline.model.event import Action
 
 if TYPE_CHECKING:
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.services.facilities import Facilities
     from syncline.kinds.tenant import TenantSpec
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from syncline.executor.batches.rejects import unseal
 from syncline.executor.correction import PARSE, read_correction
-from syncline.executor.rejects import unseal
 from syncline.executor.undone import LOOKED_AT, undone
 from syncline.executor.work import Work
 from syncline.mapping.records import Misplaced, frame_of_json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from syncline.executor.engine import Engine
-    from syncline.executor.opening import Opener
+    from syncline.executor.flows.opening import Opener
     from syncline.model.run import Reject
     from syncline.model.schema import Schema
     from syncline.state.store import RunRecord

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
-    from syncline.executor.checkpoint import Checkpoint
+    from syncline.executor.batches.checkpoint import Checkpoint
     from syncline.sdk.reversal import Kept, Reversing
     from syncline.state.store import RunRecord
 

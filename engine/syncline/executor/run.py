@@ -16,29 +16,29 @@ import polars as pl
 from msgspec import structs
 
 from syncline.audit.records import run_key
-from syncline.executor.accounting import Accounted, accounted_of, rows_at
-from syncline.executor.admission import DailyRows, Disk, tenant_spec
+from syncline.executor.access.admission import DailyRows, Disk, tenant_spec
+from syncline.executor.access.permission import permitted
 from syncline.executor.adopting import take_over
-from syncline.executor.anonymity import Groups
-from syncline.executor.at_rest import position_of, put_position, put_run, rename_position, shut_copy
-from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.commit import Committer, FirstPass
-from syncline.executor.control import check_control, differences
-from syncline.executor.credentials import note_credential
+from syncline.executor.batches.accounting import Accounted, accounted_of, rows_at
+from syncline.executor.batches.anonymity import Groups
+from syncline.executor.batches.at_rest import position_of, put_position, put_run, rename_position, shut_copy
+from syncline.executor.batches.checkpoint import Checkpoint
+from syncline.executor.batches.commit import Committer, FirstPass
+from syncline.executor.batches.control import check_control, differences
+from syncline.executor.batches.guard import check_rows, enough_rows, max_shrink, unchanged
+from syncline.executor.batches.in_order import InOrder
+from syncline.executor.batches.moves import moves_of
+from syncline.executor.batches.patience import Patience
+from syncline.executor.batches.pipeline import load
+from syncline.executor.batches.provable import Provable, folder_of, refuse_sending
+from syncline.executor.batches.read_ahead import read_ahead
+from syncline.executor.batches.serial import Serial
 from syncline.executor.ending import finish, moved, stopped
-from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
+from syncline.executor.flows.credentials import note_credential
+from syncline.executor.flows.sealed_ledger import ledgers
 from syncline.executor.image_keys import images_of
-from syncline.executor.in_flight import PARTS, InFlight, Seat
-from syncline.executor.in_order import InOrder
-from syncline.executor.moves import moves_of
-from syncline.executor.patience import Patience
-from syncline.executor.permission import permitted
-from syncline.executor.pipeline import load
 from syncline.executor.progress import Progress, RunInfo
-from syncline.executor.provable import Provable, folder_of, refuse_sending
-from syncline.executor.read_ahead import read_ahead
-from syncline.executor.sealed_ledger import ledgers
-from syncline.executor.serial import Serial
+from syncline.executor.services.in_flight import PARTS, InFlight, Seat
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of, state_in
 from syncline.executor.waits import Waits
 from syncline.executor.work import RunResult, Work
@@ -57,12 +57,12 @@ from syncline.state.store import Lease, RunRecord, Standing, Wait
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from syncline.executor.applied import Applied
+    from syncline.executor.batches.moves import Moves
+    from syncline.executor.batches.pipeline import Advanced, Sink
+    from syncline.executor.batches.read_ahead import ReadAhead
+    from syncline.executor.batches.suppressor import Suppressor
     from syncline.executor.engine import Engine
-    from syncline.executor.moves import Moves
-    from syncline.executor.pipeline import Advanced, Sink
-    from syncline.executor.read_ahead import ReadAhead
-    from syncline.executor.suppressor import Suppressor
+    from syncline.executor.flows.applied import Applied
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
     from syncline.sdk.destination import Destination, Writer

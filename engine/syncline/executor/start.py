@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from syncline.executor.chapters import Chapters, over
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.chapters import Chapters, over
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.executor.undone import refuse_halfway
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import rfc3339

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from syncline.executor.at_rest import seal_checkpoint
-from syncline.executor.checkpoint import START, Checkpoint
+from syncline.executor.access.permission import permitted
+from syncline.executor.batches.at_rest import seal_checkpoint
+from syncline.executor.batches.checkpoint import START, Checkpoint
 from syncline.executor.image_keys import images_of
 from syncline.executor.outcome import outcome
-from syncline.executor.permission import permitted
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.reversible import kept_of
 from syncline.executor.start import is_final, new_run_id
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncline.executor.engine import Engine
-    from syncline.executor.opening import Opener
+    from syncline.executor.flows.opening import Opener
     from syncline.sdk.destination import Destination
     from syncline.state.store import StateStore
 

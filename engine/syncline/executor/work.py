@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from syncline.executor.halt import Halt
-from syncline.executor.opening import Opener
+from syncline.executor.batches.halt import Halt
+from syncline.executor.flows.opening import Opener
 from syncline.model.run import Receipt
 from syncline.sdk.source import patient
 from syncline.state.store import RunRecord

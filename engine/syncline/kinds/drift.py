@@ -6,7 +6,7 @@ from pydantic import Field
 
 from syncline.kinds.base import Duration, Spec
 
-#: What is done about a difference. Which of them a place can have: `manifests/reactions.py`.
+#: What is done about a difference. Which of them a place can have: `manifests/demands/reactions.py`.
 Reaction = Literal["report", "heal", "adopt", "ignore"]
 
 DRIFT = "What is done where its destination isn't as its runs left it; what is absent here, its tenant says."

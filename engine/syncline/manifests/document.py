@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests import credentials
-from syncline.manifests.checks import check
+from syncline.manifests.demands.checks import check
 from syncline.manifests.envelope import API_VERSION, Envelope, Metadata
 from syncline.manifests.findings import Problem, credential, problems
 from syncline.manifests.node import Node, Places

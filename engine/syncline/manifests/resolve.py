@@ -22,25 +22,25 @@ from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.kinds.tls import Tls
 from syncline.manifests import versions
-from syncline.manifests.anonymity import anonymity
 from syncline.manifests.catalog import catalog as shipped
-from syncline.manifests.chains import check_chains
-from syncline.manifests.config import check_config
-from syncline.manifests.control import control
-from syncline.manifests.deletes import absent, deletes, retirement
+from syncline.manifests.demands.anonymity import anonymity
+from syncline.manifests.demands.chains import check_chains
+from syncline.manifests.demands.config import check_config
+from syncline.manifests.demands.control import control
+from syncline.manifests.demands.deletes import absent, deletes, retirement
+from syncline.manifests.demands.features import unexecuted
+from syncline.manifests.demands.queues import fed, shared
+from syncline.manifests.demands.reactions import reactions
+from syncline.manifests.demands.reserved import reserved_secrets, reserved_settings
+from syncline.manifests.demands.retained import retained
+from syncline.manifests.demands.rollback import rollback
+from syncline.manifests.demands.writes import writes
 from syncline.manifests.desired import Desired
-from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.locations import settings_of
-from syncline.manifests.queues import fed, shared
-from syncline.manifests.reactions import reactions
-from syncline.manifests.reserved import reserved_secrets, reserved_settings
-from syncline.manifests.retained import retained
-from syncline.manifests.rollback import rollback
 from syncline.manifests.shelf import Catalog
 from syncline.manifests.text import listed, nearest
-from syncline.manifests.writes import writes
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.kind import Reference
@@ -235,7 +235,7 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
     yield from check_config(spec.config, connector.config, name)
     yield from reserved_settings(spec, connector)
     if spec.endpoints:
-        from syncline.manifests.origins import check_endpoints
+        from syncline.manifests.demands.origins import check_endpoints
 
         yield from check_endpoints(spec, connector)
     yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)

@@ -22,7 +22,7 @@ The client's certificate is `certificate` and `certificateKey` of the integratio
 Vault's is in `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`. Nothing older than 1.2 is ever spoken, and no exception leaves
 out that the peer's certificate is verified.
 
-Where we listen, 1.2 is spoken as well as 1.3: who connects is Git servers and probes, of whatever age (`server_tls`).
+Where we listen, 1.2 is spoken as well as 1.3: who connects is Git servers and probes, of whatever age (`daemon/http`).
 """
 
 from __future__ import annotations

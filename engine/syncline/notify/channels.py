@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from syncline.connectors.registry import runtime
-from syncline.executor.instance import SecretUses, instance_of, network_of
-from syncline.executor.proxies import proxies_of
+from syncline.executor.flows.instance import SecretUses, instance_of, network_of
+from syncline.executor.services.proxies import proxies_of
 from syncline.manifests.flow import side_of
 from syncline.model.errors import Invalid
 from syncline.notify import texts
@@ -23,7 +23,7 @@ from syncline.sdk.notice import Notice, Notifier
 from syncline.sdk.template import compile_template
 
 if TYPE_CHECKING:
-    from syncline.executor.instance import Resolve
+    from syncline.executor.flows.instance import Resolve
     from syncline.kinds.subscription import Notify, SubscriptionSpec, Webhook
     from syncline.manifests.desired import Desired
     from syncline.model.key import ObjectKey

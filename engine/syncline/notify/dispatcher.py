@@ -27,7 +27,7 @@ from syncline.reconciler.needs import Needs, needs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncline.executor.applied import Applied
+    from syncline.executor.flows.applied import Applied
     from syncline.model.condition import Occurrence
     from syncline.model.key import ObjectKey
     from syncline.model.outbox import Outbox

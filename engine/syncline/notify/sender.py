@@ -27,8 +27,8 @@ from syncline.sdk.notice import PartlyArrived
 from syncline.sdk.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.executor.flows.applied import Applied
     from syncline.model.outbox import Message, Outbox
     from syncline.state.store import StateStore
 

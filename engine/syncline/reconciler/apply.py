@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from syncline.executor.applied import Latest
-from syncline.executor.dropping import Dropping
-from syncline.executor.retiring import keep_retiring
+from syncline.executor.flows.applied import Latest
+from syncline.executor.flows.retiring import keep_retiring
+from syncline.executor.retention.dropping import Dropping
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import desired_of
 from syncline.model.diagnostic import has_errors
@@ -46,7 +46,7 @@ from syncline.reconciler.steps import take
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.services.facilities import Facilities
     from syncline.manifests.desired import Desired
     from syncline.model.plan import Basis, Plan, PolicyResult
     from syncline.planner.compiled import Flows

@@ -19,8 +19,8 @@ from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.connectors.file.listing import damaged_in
-from syncline.executor.proxies import environment_proxies, unheeded
-from syncline.executor.signer_rotation import unfinished
+from syncline.executor.services.proxies import environment_proxies, unheeded
+from syncline.executor.services.signer_rotation import unfinished
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import flows
 from syncline.manifests.locations import servers
@@ -30,8 +30,8 @@ from syncline.model.hosts import is_local
 from syncline.reconciler.keys import list_keys
 from syncline.reconciler.needs import secret_problem, secret_refs
 from syncline.reconciler.rotation import reminders
-from syncline.secrets.kek_where import Where
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.open import open_reader
 from syncline.state.url import sqlite_path
 

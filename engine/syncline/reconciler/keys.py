@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from syncline.executor.facilities import open_facilities
-from syncline.executor.roles import Right, demand, hidden
+from syncline.executor.access.roles import Right, demand, hidden
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.event import Action
-from syncline.secrets import ring_file
-from syncline.secrets.kek_where import Where
-from syncline.secrets.rewrap import Rotated, rotate
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys import ring_file
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import Rotated, rotate
+from syncline.secrets.keys.ring import KeyRing
 
 if TYPE_CHECKING:
-    from syncline.secrets.ring_file import Entry
+    from syncline.secrets.keys.ring_file import Entry
     from syncline.settings import Settings
 
 

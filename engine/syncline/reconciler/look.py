@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from syncline.executor.admission import tenant_spec
-from syncline.executor.drift import FlowDrift, observe_flow
-from syncline.executor.key_drift import observe_credential, observe_tenant_key
-from syncline.executor.row_drift import with_rows
-from syncline.executor.schedule_drift import heal_schedule, observe_schedule
-from syncline.executor.webhook_steps import registered
-from syncline.executor.webhook_systems import systems
-from syncline.executor.webhooks import observe_webhooks, registers
+from syncline.executor.access.admission import tenant_spec
+from syncline.executor.drift.flow_drift import FlowDrift, observe_flow
+from syncline.executor.drift.key_drift import observe_credential, observe_tenant_key
+from syncline.executor.drift.row_drift import with_rows
+from syncline.executor.drift.schedule_drift import heal_schedule, observe_schedule
+from syncline.executor.drift.webhook_steps import registered
+from syncline.executor.drift.webhook_systems import systems
+from syncline.executor.drift.webhooks import observe_webhooks, registers
 from syncline.kinds.schedule import ScheduleSpec
+from syncline.manifests.demands.reactions import reaction_of, terms_of
+from syncline.manifests.demands.webhooks import webhooks_of
 from syncline.manifests.flow import side_of
-from syncline.manifests.reactions import reaction_of, terms_of
-from syncline.manifests.webhooks import webhooks_of
 from syncline.model.drift import Finding, ObjectDrift
 from syncline.reconciler.rotation import rotation_of
 from syncline.reconciler.status import after_look
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.executor.flows.applied import Applied
     from syncline.model.key import ObjectKey
     from syncline.model.manifest import Manifest
     from syncline.state.store import StateReader, StateStore

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
-from syncline.executor.facilities import open_facilities
-from syncline.executor.rejects import sealed_part
-from syncline.executor.roles import Right, demand
+from syncline.executor.access.roles import Right, demand
+from syncline.executor.batches.rejects import sealed_part
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.event import Action
-from syncline.secrets.envelope import sealer_of
-from syncline.secrets.kek_where import Where
-from syncline.secrets.lost import find_lost, note_lost, set_aside
-from syncline.secrets.ring import SHARED, KeyRing
+from syncline.secrets.keys.envelope import sealer_of
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.lost import find_lost, note_lost, set_aside
+from syncline.secrets.keys.ring import SHARED, KeyRing
 from syncline.state.open import open_store
 
 if TYPE_CHECKING:
-    from syncline.secrets.lost import Lost
+    from syncline.secrets.keys.lost import Lost
     from syncline.settings import Settings
     from syncline.state.store import StateStore
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from syncline.executor.applied import read_applied
-from syncline.executor.facilities import open_facilities
-from syncline.executor.instance import secret_context
-from syncline.executor.roles import Right, demand, hidden
+from syncline.executor.access.roles import Right, demand, hidden
+from syncline.executor.flows.applied import read_applied
+from syncline.executor.flows.instance import secret_context
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome
 from syncline.model.key import ObjectKey

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline import __version__
 from syncline.audit import note
-from syncline.executor.facilities import signer_for
+from syncline.executor.services.facilities import signer_for
 from syncline.manifests.credentials import form_of
 from syncline.manifests.load import from_document
 from syncline.model.diagnostic import Diagnostic, Severity
@@ -21,7 +21,7 @@ from syncline.model.event import Action
 from syncline.reconciler.snapshot import Snapshot, parse, take
 
 if TYPE_CHECKING:
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.services.facilities import Facilities
 
 #: What the key that signs snapshots is for.
 PURPOSE: Final = "snapshot"

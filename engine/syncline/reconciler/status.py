@@ -42,7 +42,7 @@ from syncline.reconciler.rotation import Reminder, reminders, rotation_of
 from syncline.secrets.contract import Unavailable
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
+    from syncline.executor.flows.applied import Applied
     from syncline.manifests.desired import Desired
     from syncline.model.manifest import Manifest
     from syncline.model.proposal import Proposal

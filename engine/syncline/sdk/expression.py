@@ -20,7 +20,7 @@ from syncline.sdk.configured import with_settings
 class Expression:
     """A compiled expression, which finds values in documents of `json_document.exact_document`.
 
-    >>> from syncline.sdk.json_document import exact_document
+    >>> from syncline.sdk.formats.json_document import exact_document
     >>> document = exact_document(b'{"items": [{"price": 1.10}, {"price": 2.25}]}')
     >>> Expression("items[?price == `1.1`] | [0].price").search(document)
     Decimal('1.10')

@@ -14,8 +14,8 @@ from typing import ClassVar, Final
 
 from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
-from syncline.secrets import key_file
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
+from syncline.secrets.keys import key_file
 from syncline.secrets.parts import parse_json, pick
 
 MAX_SIZE: Final = 256 * 1024

@@ -19,7 +19,7 @@ from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
 from syncline.secrets import sops, sops_write
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
-from syncline.secrets.folder import alone, sync_folder
+from syncline.secrets.keys.folder import alone, sync_folder
 from syncline.secrets.parts import SecretTree, pick
 from syncline.secrets.sops_tree import MAX_SIZE, SopsError
 

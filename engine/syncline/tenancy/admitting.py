@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from syncline.executor.admission import tenant_spec
-from syncline.executor.former import former
-from syncline.executor.roles import Right, demand_by, kept_access
+from syncline.executor.access.admission import tenant_spec
+from syncline.executor.access.roles import Right, demand_by, kept_access
+from syncline.executor.flows.former import former
 from syncline.kinds.tenant import Access
 from syncline.model.errors import Invalid
 from syncline.state.open import open_reader

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from syncline import workflow
 from syncline.audit import attestation
 from syncline.evidence.attesting import attest_statement
-from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.services.facilities import open_facilities
 from syncline.manifests.repository import revision
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
@@ -24,7 +24,7 @@ from syncline.tenancy.checklist import checklist
 from syncline.tenancy.tenant import Declared, declared_tenant
 
 if TYPE_CHECKING:
-    from syncline.executor.rehearse import Rehearsal
+    from syncline.executor.previews.rehearse import Rehearsal
     from syncline.model.key import ObjectKey
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings

@@ -15,7 +15,7 @@ from syncline import inspection, workflow
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import log_verifier
 from syncline.audit.verify import verify
-from syncline.executor.witnessing import cosigned_newest, read_policy
+from syncline.executor.services.witnessing import cosigned_newest, read_policy
 from syncline.model.errors import SynclineError
 from syncline.policy.facts import facts
 from syncline.reconciler.doctor import Finding

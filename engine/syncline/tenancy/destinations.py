@@ -6,13 +6,13 @@ import datetime as dt
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from syncline.executor.admission import tenant_spec
-from syncline.executor.applied import read_applied
-from syncline.executor.dropping import writer_there
-from syncline.executor.instance import resolver
-from syncline.executor.opening import Opener
-from syncline.executor.rows_left import dropped
-from syncline.executor.sealed_ledger import ledgers
+from syncline.executor.access.admission import tenant_spec
+from syncline.executor.flows.applied import read_applied
+from syncline.executor.flows.instance import resolver
+from syncline.executor.flows.opening import Opener
+from syncline.executor.flows.rows_left import dropped
+from syncline.executor.flows.sealed_ledger import ledgers
+from syncline.executor.retention.dropping import writer_there
 from syncline.manifests.locations import one_table
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.offboarding import LeavingStep, StepState
@@ -22,8 +22,8 @@ from syncline.sdk.offers import offers
 from syncline.sdk.table_owner import Owning
 
 if TYPE_CHECKING:
-    from syncline.executor.facilities import Facilities
-    from syncline.executor.former import Former
+    from syncline.executor.flows.former import Former
+    from syncline.executor.services.facilities import Facilities
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination

@@ -19,9 +19,10 @@ from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
 from syncline.audit.fetch import DirectoryFetcher, node_reader, read_entries
 from syncline.audit.log_signer import load_signer
-from syncline.executor import at_rest, sealed_ledger
-from syncline.executor.former import in_git, versions
-from syncline.executor.rejects import rejects_of
+from syncline.executor.batches import at_rest
+from syncline.executor.batches.rejects import rejects_of
+from syncline.executor.flows import sealed_ledger
+from syncline.executor.flows.former import in_git, versions
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, rfc3339
 from syncline.model.key import ObjectKey
@@ -30,7 +31,7 @@ from syncline.tenancy.archive import Archive, digest_of, writing
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.services.facilities import Facilities
 
 EXPORTED: Final = "urn:syncline:attestation:tenant-export:v1"
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from syncline import workflow
-from syncline.executor.facilities import open_facilities
-from syncline.executor.former import Former, declared_since, former
-from syncline.executor.provable import folder_of
-from syncline.executor.retiring import applied_of, kept
+from syncline.executor.batches.provable import folder_of
+from syncline.executor.drift.webhook_steps import registered
+from syncline.executor.flows.former import Former, declared_since, former
+from syncline.executor.flows.retiring import applied_of, kept
+from syncline.executor.flows.written import where
+from syncline.executor.services.facilities import open_facilities
 from syncline.executor.start import new_run_id
-from syncline.executor.webhook_steps import registered
-from syncline.executor.written import where
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
@@ -39,8 +39,8 @@ from syncline.tenancy.export import export
 from syncline.tenancy.proof import prove
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.flows.applied import Applied
+    from syncline.executor.services.facilities import Facilities
     from syncline.settings import Settings
 
 Told = Callable[[LeavingStep], None]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncline.audit import attestation
 from syncline.evidence.attesting import attest_statement
-from syncline.executor.facilities import open_facilities
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.tenancy.certificate import DELETED, certificate_path

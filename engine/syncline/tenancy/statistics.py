@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, to_builtins
 
-from syncline.executor.admission import tenant_spec
-from syncline.executor.applied import read_applied
+from syncline.executor.access.admission import tenant_spec
+from syncline.executor.flows.applied import read_applied
 from syncline.model.errors import Invalid
 from syncline.state.open import is_made, open_store
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from syncline.connectors.registry import runtime
-from syncline.executor.instance import SecretUses, instance_of, resolver
-from syncline.executor.webhook_steps import known_as_ours, like, registered
-from syncline.executor.webhook_systems import (
+from syncline.executor.drift.webhook_steps import known_as_ours, like, registered
+from syncline.executor.drift.webhook_systems import (
     dumped,
     former_system,
     keyed,
@@ -26,6 +25,7 @@ from syncline.executor.webhook_systems import (
     systems,
     uncounted,
 )
+from syncline.executor.flows.instance import SecretUses, instance_of, resolver
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import side_of
 from syncline.model.errors import Stalled, SynclineError, Waiting
@@ -36,8 +36,8 @@ from syncline.sdk.webhooks import Wanted
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from syncline.executor.facilities import Facilities
-    from syncline.executor.former import Former
+    from syncline.executor.flows.former import Former
+    from syncline.executor.services.facilities import Facilities
     from syncline.kinds.webhooks import RemoteWebhook
     from syncline.model.key import ObjectKey
     from syncline.sdk.webhooks import Webhook, Webhooks

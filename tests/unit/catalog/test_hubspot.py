@@ -8,7 +8,7 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.kinds.record import logical_schema
 from syncline.sdk.source import SourceRequest
 from tests.rest_streams import FakeClock, FunctionTransport, answer, read, rows

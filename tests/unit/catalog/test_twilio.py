@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.kinds.record import logical_schema
 from syncline.sdk.source import SourceRequest
 from tests.rest_streams import FakeClock, FunctionTransport, answer, read, rows

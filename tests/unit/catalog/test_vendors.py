@@ -20,7 +20,7 @@ from openapi_core.datatypes import RequestParameters
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
 from syncline.connectors.rest.check import check
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.record import logical_schema

@@ -129,7 +129,7 @@ def test_plain_templates_need_no_template_engine():
 
 def test_json_of_an_api_needs_no_arrow():
     """What reads an API whose answers are JSON imports nothing of Arrow, which takes longer than a small sync."""
-    code = "import sys, syncline.connectors.rest.source; print('pyarrow.lib' in sys.modules)"
+    code = "import sys, syncline.connectors.rest.reading.source; print('pyarrow.lib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
 
     assert done.stdout.strip() == "False"

@@ -10,7 +10,7 @@ import pytest
 
 from syncline import drift, workflow
 from syncline.executor.progress import Silent
-from syncline.manifests.adoption import as_left
+from syncline.manifests.demands.adoption import as_left
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from tests.e2e.daemon import GIT

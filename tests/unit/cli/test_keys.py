@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from syncline.cli.main import main
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from tests.docs.house import house
 from tests.e2e.house import audit_events
 

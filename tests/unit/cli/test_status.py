@@ -19,7 +19,7 @@ WAREHOUSE = ObjectKey("acme", "Integration", "warehouse")
 
 def broken(folder, error):
     """Notes that a look at the warehouse failed."""
-    from syncline.executor.applied import read_applied
+    from syncline.executor.flows.applied import read_applied
 
     with closing(open_store(f"sqlite:///{folder}/.syncline/state.db")) as store:
         status.after_check(store, read_applied(store), WAREHOUSE, error)

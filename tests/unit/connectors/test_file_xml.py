@@ -9,7 +9,7 @@ import pytest
 from syncline.model.errors import Invalid
 from syncline.model.schema import INTEGER, NUMBER, STRING, DataType, Field, Schema
 from syncline.sdk import conformance
-from syncline.sdk.xml_records import XmlRecords
+from syncline.sdk.formats.xml_records import XmlRecords
 from tests.contract import file_places
 
 ITEMS = Schema(

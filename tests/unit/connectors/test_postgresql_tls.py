@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.connectors.sql.postgresql_session import connect
+from syncline.connectors.sql.postgresql.session import connect
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.model.errors import SynclineError
 from syncline.state.libpq import secured

@@ -10,7 +10,7 @@ import pytest
 from syncline.connectors.file.destination import open_destination
 from syncline.connectors.file.folder import matching, root_of
 from syncline.connectors.sql.settings import SqliteSettings, settings
-from syncline.connectors.sql.sqlite import SqliteDatabase
+from syncline.connectors.sql.sqlite.database import SqliteDatabase
 from syncline.model.errors import Invalid
 from syncline.sdk.source import Instance
 from tests.contract.sql_places import Spec

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.manifests.load import load_text
 from syncline.model.errors import Again, Invalid
+from syncline.sdk.formats.whole import WHOLE, as_record
 from syncline.sdk.source import SourceRequest
-from syncline.sdk.whole import WHOLE, as_record
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
 from tests.unit.connectors.exports import opened
 

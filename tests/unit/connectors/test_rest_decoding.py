@@ -410,10 +410,10 @@ def test_abuse_of_numbers_and_structure(declared, body, error, code, words):
 
 GROWTH = """
 import sys
-from syncline.connectors.rest.formats import Packed, json
+from syncline.connectors.rest.exchange.formats import Packed, json
 from syncline.model.errors import SynclineError
 from syncline.sdk.http import Response
-from syncline.sdk.inflate import Bounds
+from syncline.sdk.formats.inflate import Bounds
 reading = Packed(json, Bounds(64 * 1024 * 1024))
 peak = lambda: int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 body = sys.stdin.buffer.read()

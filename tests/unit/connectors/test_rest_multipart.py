@@ -14,8 +14,8 @@ import pytest
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from syncline.connectors.rest import multipart
-from syncline.connectors.rest.destination import RestDestination
+from syncline.connectors.rest.exchange import multipart
+from syncline.connectors.rest.writing.destination import RestDestination
 from syncline.kinds.write import Writes, doubtful
 from syncline.model.errors import Again, Invalid
 from syncline.model.schema import DataType, Field, Schema

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.connectors.rest.opening import open_client
+from syncline.connectors.rest.exchange.opening import open_client
 from syncline.model.errors import Again
 from syncline.sdk.clients import Clients, Network
 from syncline.sdk.clock import SystemClock

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.connectors.rest import cursors
-from syncline.connectors.rest.partition import WHOLE, Product, Values
+from syncline.connectors.rest.reading import cursors
+from syncline.connectors.rest.reading.partition import WHOLE, Product, Values
 from syncline.model.errors import Again, Invalid
 from tests.examples import examples
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source

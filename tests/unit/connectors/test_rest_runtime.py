@@ -10,7 +10,7 @@ import pytest
 
 import syncline
 from syncline.connectors.registry import runtime
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.model.codes import CODES
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
@@ -195,8 +195,8 @@ def test_declarations_that_cannot_run(change, code):
 def test_every_code_is_in_the_table():
     """Each code that the runtime raises has its entry; those of reading an API are raised there, or where it is run."""
     folder = Path(syncline.__file__).parent
-    files = [*(folder / "connectors" / "rest").glob("*.py"), *(folder / "sdk").rglob("*.py")]
-    files.append(folder / "executor" / "whole_pages.py")
+    files = [*(folder / "connectors" / "rest").rglob("*.py"), *(folder / "sdk").rglob("*.py")]
+    files.append(folder / "executor" / "batches" / "whole_pages.py")
     used = {code for file in files for code in re.findall(r"SYN\d{3}", file.read_text())}
     assert used - set(CODES) == set()
     assert {code for code in CODES if "SYN401" <= code < "SYN450"} <= used

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from syncline.connectors.rest.expressions import jmespath_of, reads_of
+from syncline.connectors.rest.exchange.expressions import jmespath_of, reads_of
 from syncline.model.errors import Again, Invalid
-from syncline.sdk.schema_pages import SchemaPages
+from syncline.sdk.formats.schema_pages import SchemaPages
 from tests.rest_streams import FunctionTransport, answer, instance, read, rows, source
 
 PAGES = 12

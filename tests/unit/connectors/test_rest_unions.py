@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from syncline.connectors.rest import cursors, front
+from syncline.connectors.rest.reading import cursors, front
 from syncline.sdk.http import Request
 from tests.rest_streams import FunctionTransport, answer, instance, read, rows, source
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.connectors.rest import cursors
-from syncline.connectors.rest.windows import Windows
+from syncline.connectors.rest.reading import cursors
+from syncline.connectors.rest.reading.windows import Windows
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.cursor import CursorKind
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source

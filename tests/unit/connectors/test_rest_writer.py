@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncline.connectors.rest import opening
-from syncline.connectors.rest.destination import RestDestination
-from syncline.connectors.rest.told import declared_words
-from syncline.connectors.rest.write_values import same
+from syncline.connectors.rest.exchange import opening
+from syncline.connectors.rest.exchange.told import declared_words
+from syncline.connectors.rest.writing.destination import RestDestination
+from syncline.connectors.rest.writing.values import same
 from syncline.model.errors import Again, Bug, Invalid, Stalled, SynclineError
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Refusal, Sent, Written

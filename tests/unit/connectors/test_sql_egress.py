@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from syncline.connectors.sql import mariadb_session, postgresql_hosts, postgresql_session
+from syncline.connectors.sql.mariadb import session as mariadb_session
+from syncline.connectors.sql.postgresql import hosts as postgresql_hosts
+from syncline.connectors.sql.postgresql import session as postgresql_session
 from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, settings
 from syncline.model.errors import Again, Denied
 from syncline.sdk.clients import Network

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.connectors.sql import duckdb_types, mariadb_types, postgresql_types, sqlite_types
+from syncline.connectors.sql.duckdb import types as duckdb_types
+from syncline.connectors.sql.mariadb import types as mariadb_types
 from syncline.connectors.sql.names import check_names, quoted
+from syncline.connectors.sql.postgresql import types as postgresql_types
+from syncline.connectors.sql.sqlite import types as sqlite_types
 from syncline.model.errors import Invalid
 from syncline.model.schema import TYPE_NAMES, DataType
 

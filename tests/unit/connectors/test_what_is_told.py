@@ -6,12 +6,13 @@ import sqlite3
 
 import pytest
 
-from syncline.connectors.rest.chunk import Chunks
-from syncline.connectors.sql import mariadb_errors, sqlite
+from syncline.connectors.rest.reading.chunk import Chunks
+from syncline.connectors.sql.mariadb import errors as mariadb_errors
+from syncline.connectors.sql.sqlite import database as sqlite
 from syncline.model.errors import SynclineError
 from syncline.model.schema import STRING, Field, Schema
+from syncline.sdk.formats.xml_document import xml_document
 from syncline.sdk.paging import ByCursor, Pager, Seen
-from syncline.sdk.xml_document import xml_document
 from tests.contract.file_places import source
 
 ADA = "ada@example.com"

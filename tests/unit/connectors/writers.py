@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from syncline.connectors.rest.destination import RestDestination
+from syncline.connectors.rest.writing.destination import RestDestination
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Target
 from syncline.sdk.frame import target_frame_schema
@@ -17,7 +17,7 @@ from tests.rest_streams import FakeClock, FunctionTransport, instance
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncline.connectors.rest.writer import RestWriter
+    from syncline.connectors.rest.writing.writer import RestWriter
 
 SCHEMA = Schema((Field("email", DataType("string")), Field("name", DataType("string"))), ("email",))
 KEYED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.daemon.source import GitSource, SourceRepository
+from syncline.daemon.git.source import GitSource, SourceRepository
 from tests.people import allowing, person
 from tests.unit.daemon.upstream import Upstream
 

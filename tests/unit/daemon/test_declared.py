@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.daemon.declared import open_source
+from syncline.daemon.git.declared import open_source
 from syncline.kinds.source import SourceSpec
 from syncline.manifests.load import load_text
 from syncline.model.errors import Invalid, Stalled

@@ -13,13 +13,13 @@ from email.message import Message
 import pytest
 
 from syncline import workflow
-from syncline.daemon.deliveries import Deliveries
 from syncline.daemon.events import Look
-from syncline.daemon.listening import Asked
-from syncline.daemon.proofs import TOLERANCE
-from syncline.daemon.refusals import Refusals
+from syncline.daemon.http.deliveries import Deliveries
+from syncline.daemon.http.listening import Asked
+from syncline.daemon.http.proofs import TOLERANCE
+from syncline.daemon.http.push import RATE, Webhook
+from syncline.daemon.http.refusals import Refusals
 from syncline.daemon.starts import Starter
-from syncline.daemon.webhook import RATE, Webhook
 from syncline.model.key import ObjectKey
 from tests import repository
 

@@ -14,9 +14,9 @@ from syncline import workflow
 from syncline.connectors.file.destination import FileDestination
 from syncline.connectors.file.listing import Folder, file_name
 from syncline.daemon.expiry import EVERY, Expiry
-from syncline.executor.expire import expire, keeping
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
+from syncline.executor.retention.expire import expire, keeping
 from syncline.model.errors import Invalid, SynclineError
 from tests.e2e.house import Scenario
 from tests.e2e.passes import engine_with_passes, leads

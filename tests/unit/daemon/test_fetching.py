@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from syncline.daemon import fetching as module
-from syncline.daemon.fetching import Fetching
+from syncline.daemon.git import fetching as module
+from syncline.daemon.git.fetching import Fetching
 from syncline.model.errors import Again, Bug
 
 

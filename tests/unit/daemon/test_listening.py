@@ -9,8 +9,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from syncline.daemon import listening as module
-from syncline.daemon.listening import Reply, address, listening
+from syncline.daemon.http import listening as module
+from syncline.daemon.http.listening import Reply, address, listening
 from syncline.model.errors import Invalid
 
 

@@ -12,7 +12,7 @@ import pytest
 from syncline import workflow
 from syncline.daemon import looks as looking
 from syncline.daemon.looks import HEALING, Looks
-from syncline.executor.halt import Halt
+from syncline.executor.batches.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.condition import ConditionType, Truth

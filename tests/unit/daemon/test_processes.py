@@ -17,12 +17,13 @@ import pytest
 from msgspec import structs
 
 from syncline import workflow
-from syncline.daemon import child, wire
-from syncline.daemon.channel import Begin, Broke, Channel, ToDaemon, ToProcess
+from syncline.daemon import wire
 from syncline.daemon.leading import LEADING
-from syncline.daemon.processes import Processes, running
-from syncline.daemon.runner import Here
-from syncline.executor.halt import Halt
+from syncline.daemon.processes import child
+from syncline.daemon.processes.channel import Begin, Broke, Channel, ToDaemon, ToProcess
+from syncline.daemon.processes.pool import Processes, running
+from syncline.daemon.processes.runner import Here
+from syncline.executor.batches.halt import Halt
 from syncline.executor.work import Work
 from syncline.model.errors import Again, Bug, Denied, Followed, Stalled, Waiting, foreign
 from syncline.model.key import ObjectKey

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.daemon.git.source import GitSource, SourceRepository
 from syncline.daemon.looks import Looks
 from syncline.daemon.proposing import Proposer, branch_of
-from syncline.daemon.source import GitSource, SourceRepository
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.condition import ConditionType

@@ -13,9 +13,9 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 import pytest
 
-from syncline.daemon import listening as module
-from syncline.daemon.listening import Reply, listening
-from syncline.daemon.server_tls import ServerTls
+from syncline.daemon.http import listening as module
+from syncline.daemon.http.listening import Reply, listening
+from syncline.daemon.http.tls import ServerTls
 from syncline.model.errors import Invalid
 from tests.peers.pki import Authority, Certificate
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from syncline.daemon import source as module
-from syncline.daemon.access import Access, address
-from syncline.daemon.gitcommand import GitCommand
+from syncline.daemon.git import source as module
+from syncline.daemon.git.access import Access, address
+from syncline.daemon.git.command import GitCommand
+from syncline.daemon.git.source import GitSource, SourceRepository
 from syncline.daemon.own_disk import own_disk
-from syncline.daemon.source import GitSource, SourceRepository
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.secrets.contract import Context, Reference
 from tests.unit.daemon.upstream import files

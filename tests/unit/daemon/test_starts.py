@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.daemon import workers
-from syncline.daemon.runner import Here
+from syncline.daemon.processes.runner import Here
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.starts import Starter
 from syncline.daemon.workers import Start
+from syncline.executor.batches.halt import Halt
 from syncline.executor.engine import Engine
-from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.manifests.timetable import Timetable

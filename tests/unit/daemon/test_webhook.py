@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from syncline.daemon.listening import Asked
-from syncline.daemon.proofs import TOLERANCE
-from syncline.daemon.webhook import RATE, Webhook, genuine, pushed, strong
+from syncline.daemon.http.listening import Asked
+from syncline.daemon.http.proofs import TOLERANCE
+from syncline.daemon.http.push import RATE, Webhook, genuine, pushed, strong
 from syncline.model.errors import Stalled
 from syncline.model.secret import Secret
 

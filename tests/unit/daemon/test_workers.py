@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from syncline.daemon import workers
-from syncline.daemon.runner import Ran
+from syncline.daemon.processes.runner import Ran
 from syncline.daemon.workers import Start, Workers
 from syncline.model.errors import Again, Followed, Waiting
 from syncline.model.key import ObjectKey

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from syncline.executor.chapters import ROOM, over
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.chapters import ROOM, over
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, FileCounts
 from syncline.sdk.chapters import apart, together

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, FileCounts
 

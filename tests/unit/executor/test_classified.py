@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from syncline.executor.classified import classes_of, masked
+from syncline.executor.previews.classified import classes_of, masked
 from syncline.kinds.record import RecordSchema, logical_schema
 from syncline.model.key import ObjectKey
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.control import check_control, confirmed
-from syncline.executor.sums import sums_of
+from syncline.executor.batches.checkpoint import Checkpoint
+from syncline.executor.batches.control import check_control, confirmed
+from syncline.executor.batches.sums import sums_of
 from syncline.kinds.sync import Control, Guards
 from syncline.model.errors import Denied
 from syncline.model.run import Counts

@@ -6,9 +6,9 @@ import datetime as dt
 
 import polars as pl
 
-from syncline.executor.cutoff import Cutoff
-from syncline.executor.prepare import Prepared, Preparer
-from syncline.executor.tombstones import Tombstones
+from syncline.executor.batches.cutoff import Cutoff
+from syncline.executor.batches.prepare import Prepared, Preparer
+from syncline.executor.batches.tombstones import Tombstones
 from syncline.sdk.batch import Batch, Span
 from syncline.sdk.retention import Aged
 from syncline.sdk.source import TOMBSTONE

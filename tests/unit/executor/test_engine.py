@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncline.executor.applied import Applied
 from syncline.executor.engine import Engine
+from syncline.executor.flows.applied import Applied
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import compile_flows
 from tests.repository import CUSTOMERS, desired

@@ -11,7 +11,7 @@ import pytest
 
 from syncline import workflow
 from syncline.executor.engine import Engine
-from syncline.executor.opening import Opener
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.errors import Denied

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.executor.guard import rejects_left
+from syncline.executor.batches.guard import rejects_left
 from syncline.kinds.sync import Guards
 from syncline.model.run import Counts
 from syncline.model.units import Share

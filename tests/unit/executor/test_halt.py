@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from syncline import workflow
-from syncline.executor.halt import Halt
-from syncline.executor.opening import Opener
+from syncline.executor.batches.halt import Halt
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.errors import Stalled

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from syncline.executor.applied import Applied
-from syncline.executor.holds import holds_over, told
+from syncline.executor.batches.holds import holds_over, told
+from syncline.executor.flows.applied import Applied
 from syncline.manifests.overlay import declared
 from syncline.manifests.resolve import resolve
 from syncline.model.key import ObjectKey

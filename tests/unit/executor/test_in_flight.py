@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from syncline.executor.in_flight import PART_BYTES, PART_ROWS, PARTS, InFlight, parts_for
+from syncline.executor.services.in_flight import PART_BYTES, PART_ROWS, PARTS, InFlight, parts_for
 from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS
 
 

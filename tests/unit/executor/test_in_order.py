@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncline.executor.in_flight import InFlight
-from syncline.executor.in_order import InOrder
-from syncline.executor.read_ahead import read_ahead
+from syncline.executor.batches.in_order import InOrder
+from syncline.executor.batches.read_ahead import read_ahead
+from syncline.executor.services.in_flight import InFlight
 from syncline.model.errors import Again
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from syncline import workflow
-from syncline.executor import threads
-from syncline.executor.opening import Opener
+from syncline.executor.batches import threads
+from syncline.executor.flows.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from tests.e2e.house import FLOW, Scenario, build

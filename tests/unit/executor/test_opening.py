@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from syncline.executor import instance, opening
-from syncline.executor.applied import Applied
-from syncline.executor.opening import Opener
+from syncline.executor.flows import instance, opening
+from syncline.executor.flows.applied import Applied
+from syncline.executor.flows.opening import Opener
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import compile_flows
 from syncline.sdk.keep import Keep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.executor.guard import EMPTIED, check_rejects, check_rows, max_shrink
+from syncline.executor.batches.guard import EMPTIED, check_rejects, check_rows, max_shrink
 from syncline.executor.outcome import outcome
 from syncline.kinds.sync import Guards
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, Waiting

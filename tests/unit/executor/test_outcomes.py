@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from syncline.executor.outcomes import RunOutcome, side_by_side
-from syncline.executor.quality import Quality
+from syncline.executor.previews.outcomes import RunOutcome, side_by_side
+from syncline.executor.previews.quality import Quality
 from syncline.model.run import Counts
 
 ONE = RunOutcome(

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.halt import Halt
-from syncline.executor.in_flight import InFlight
-from syncline.executor.in_order import Turn
-from syncline.executor.patience import Patience
-from syncline.executor.pipeline import load
-from syncline.executor.prepare import Prepared
-from syncline.executor.read_ahead import READ_AHEAD, STOP_SECONDS, read_ahead
-from syncline.executor.serial import Serial
+from syncline.executor.batches.checkpoint import Checkpoint
+from syncline.executor.batches.halt import Halt
+from syncline.executor.batches.in_order import Turn
+from syncline.executor.batches.patience import Patience
+from syncline.executor.batches.pipeline import load
+from syncline.executor.batches.prepare import Prepared
+from syncline.executor.batches.read_ahead import READ_AHEAD, STOP_SECONDS, read_ahead
+from syncline.executor.batches.serial import Serial
+from syncline.executor.services.in_flight import InFlight
 from syncline.kinds.sync import Guards
 from syncline.model.errors import Again, Stalled
 from syncline.model.latency import Timing
@@ -75,7 +75,7 @@ def test_an_error_of_the_source_comes_after_what_it_gave():
 
 def test_leaving_early_does_not_wait_for_a_source_that_waits(monkeypatch):
     """A source that hangs is left behind after the time for stopping: long before it would end."""
-    monkeypatch.setattr("syncline.executor.read_ahead.STOP_SECONDS", 0.05)
+    monkeypatch.setattr("syncline.executor.batches.read_ahead.STOP_SECONDS", 0.05)
     release = threading.Event()
 
     def source():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from syncline.audit import records, tree
-from syncline.executor.provable import lines, root_of
+from syncline.executor.batches.provable import lines, root_of
 
 if TYPE_CHECKING:
     from pathlib import Path

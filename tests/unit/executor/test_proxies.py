@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.executor.proxies import proxies_of
+from syncline.executor.services.proxies import proxies_of
 from syncline.kinds.integration import Proxy as Declared
 from syncline.model.errors import Invalid
 from syncline.model.secret import Secret

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.executor.quality import SAMPLE, QualityMeter
-from syncline.executor.seen_keys import SeenKeys
+from syncline.executor.previews.quality import SAMPLE, QualityMeter
+from syncline.executor.previews.seen_keys import SeenKeys
 from syncline.model.run import Reason, Reject
 from syncline.model.schema import INTEGER, STRING, DataType, Field, Schema
 

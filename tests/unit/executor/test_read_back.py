@@ -7,7 +7,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from syncline.executor.read_back import as_columns
+from syncline.executor.previews.read_back import as_columns
 from syncline.model.schema import DataType, Field, Schema
 
 

@@ -14,8 +14,8 @@ from syncline.audit.journal import NAME
 from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
-from syncline.executor import recorder as recorders
-from syncline.executor.recorder import Recorder, publish_pending
+from syncline.executor.services import recorder as recorders
+from syncline.executor.services.recorder import Recorder, publish_pending
 from syncline.model.errors import Stalled
 from syncline.model.event import Action
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from syncline.executor.report import BARS, MOST, OTHERS, SAMPLES, shape, summarise
+from syncline.executor.previews.report import BARS, MOST, OTHERS, SAMPLES, shape, summarise
 from syncline.model.run import PAGE, Reason, Reject
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.executor.reversible import kept_of
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey

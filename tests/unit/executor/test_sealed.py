@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from syncline.executor import rejects, suppressor, tokens
+from syncline.executor.batches import rejects, suppressor
+from syncline.executor.services import tokens
 from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from syncline.model.run import Reason, Reject
 from syncline.model.secret import Secret
 from syncline.model.suppression import Suppression
 from syncline.sdk.auth.tokens import Token
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 from syncline.state.store import SealedToken, TokenKey
 from tests.flips import flips
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.executor.at_rest import open_checkpoint, seal_checkpoint
-from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.sealed_ledger import SealedLedger
+from syncline.executor.batches.at_rest import open_checkpoint, seal_checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
+from syncline.executor.flows.sealed_ledger import SealedLedger
 from syncline.model.errors import Stalled
 from syncline.sdk.ledger import Known, Mark, MemoryLedger
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.ring import KeyRing
 
 FLOW, PLACE = "acme/Sync/contacts", "crm contacts"
 ADA = Known("id-of-ada", "version-of-ada", "digest-of-ada")

@@ -14,8 +14,8 @@ from syncline.audit.log_signer import FILE, NEXT_FILE, VARIABLE, load_signer, lo
 from syncline.audit.note import VerifierKey
 from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
-from syncline.executor.facilities import open_facilities
-from syncline.executor.signer_rotation import unfinished
+from syncline.executor.services.facilities import open_facilities
+from syncline.executor.services.signer_rotation import unfinished
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import Action
 from syncline.settings import Settings, read_settings

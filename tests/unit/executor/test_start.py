@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.executor.start import StateOf, forgotten, left_open, start_of, state_in
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey

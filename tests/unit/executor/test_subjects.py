@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from syncline.executor.subjects import names
+from syncline.executor.privacy.subjects import names
 from syncline.model.run import PAGE, Reject
 from syncline.model.sample import Sample
 

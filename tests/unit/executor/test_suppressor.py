@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.executor.suppressor import Marks, Suppressor
+from syncline.executor.batches.suppressor import Marks, Suppressor
 
 if TYPE_CHECKING:
-    from syncline.executor.suppressor import _Looked
+    from syncline.executor.batches.suppressor import _Looked
 
 NOBODY = Marks.of(b"k" * 32, "customer")
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)

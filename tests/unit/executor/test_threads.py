@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from syncline.executor import threads
-from syncline.executor.threads import borrow
+from syncline.executor.batches import threads
+from syncline.executor.batches.threads import borrow
 
 
 @pytest.fixture(autouse=True)

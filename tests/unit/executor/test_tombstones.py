@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from syncline.executor.prepare import Prepared, Preparer, frame_digest
-from syncline.executor.tombstones import Tombstones
+from syncline.executor.batches.prepare import Prepared, Preparer, frame_digest
+from syncline.executor.batches.tombstones import Tombstones
 from syncline.sdk.batch import Batch, Span
 from syncline.sdk.source import TOMBSTONE
 from tests.unit.mapping.manifests import columns, schema

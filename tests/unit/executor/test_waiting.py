@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncline.executor.waiting import reading
+from syncline.executor.previews.waiting import reading
 from syncline.model.errors import Again
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.executor.instance import network_of
-from syncline.manifests.egress import check_egress
+from syncline.executor.flows.instance import network_of
+from syncline.manifests.demands.egress import check_egress
 from syncline.settings import read_settings
 from tests.repository import CUSTOMERS, desired, edited
 

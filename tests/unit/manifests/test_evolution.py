@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncline.kinds.connector import ConnectorSpec
-from syncline.manifests.bumps import bump, finding, pairs, side_by_side
+from syncline.manifests.demands.bumps import bump, finding, pairs, side_by_side
 from syncline.manifests.evolution import Level, demanded, evolved
 from syncline.manifests.load import load_text
 from tests.repository import desired

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncline.manifests.catalog import catalog
+from syncline.manifests.demands.expressions import check_expressions
 from syncline.manifests.desired import Desired
-from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_text
 from syncline.manifests.shelf import Catalog
 

@@ -8,7 +8,7 @@ import pytest
 
 from syncline import workflow
 from syncline.kinds.drift import Drift, Reaction, TenantDrift
-from syncline.manifests.reactions import _WHY, POSSIBLE, declared
+from syncline.manifests.demands.reactions import _WHY, POSSIBLE, declared
 from tests.e2e.house import SOURCE, TENANT, Scenario, build
 
 UPSERT = Scenario("upsert").texts

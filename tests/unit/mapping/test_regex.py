@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from syncline.manifests.config import _matches
+from syncline.manifests.demands.config import _matches
 from syncline.mapping.regex import BadPattern, columnar
 from syncline.policy.cel import Condition
 from syncline.secrets import sops

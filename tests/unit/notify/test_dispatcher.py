@@ -45,7 +45,7 @@ class House:
         self.restarted()
 
     def restarted(self) -> None:
-        from syncline.executor.applied import read_applied
+        from syncline.executor.flows.applied import read_applied
 
         self.dispatcher = Dispatcher(self.store, lambda: read_applied(self.store))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncline import workflow
-from syncline.executor.instance import resolver
+from syncline.executor.flows.instance import resolver
 from syncline.model.key import ObjectKey
 from syncline.model.notice import NOTICES, Phase
 from syncline.model.outbox import Message

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from syncline import workflow
-from syncline.executor.facilities import open_facilities
+from syncline.executor.services.facilities import open_facilities
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Denied, Invalid
 from syncline.model.key import ObjectKey

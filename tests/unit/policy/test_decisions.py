@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
-from syncline.executor.facilities import open_facilities
+from syncline.executor.services.facilities import open_facilities
 from syncline.model.change import Action, Change
 from syncline.model.errors import Denied
 from syncline.model.key import ObjectKey

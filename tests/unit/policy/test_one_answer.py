@@ -10,7 +10,7 @@ import pytest
 
 from syncline import workflow
 from syncline.editor.repository import Repository
-from syncline.executor.applied import Applied
+from syncline.executor.flows.applied import Applied
 from syncline.manifests.load import from_document, to_document
 from syncline.manifests.resolve import resolve
 from syncline.model.errors import Denied

@@ -127,7 +127,7 @@ def test_a_killed_move_leaves_what_can_run(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         workflow.apply(settings, plan, step=_killed)
 
-    from syncline.executor.applied import read_applied
+    from syncline.executor.flows.applied import read_applied
 
     assert set(read_applied(Look(settings.state_url)).flows) == {RENAMED}
     assert workflow.plan(settings).summary == {"update": 1}

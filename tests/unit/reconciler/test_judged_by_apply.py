@@ -10,9 +10,9 @@ import pytest
 from msgspec import structs
 
 from syncline import workflow
-from syncline.executor.applied import read_applied
+from syncline.executor.batches.watch import facts_in
 from syncline.executor.engine import Engine
-from syncline.executor.watch import facts_in
+from syncline.executor.flows.applied import read_applied
 from syncline.model.diagnostic import Place
 from syncline.model.key import ObjectKey
 from syncline.policy.decisions import Decisions
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from syncline.executor.applied import Applied
+    from syncline.executor.flows.applied import Applied
     from syncline.model.plan import PolicyResult
     from syncline.policy.rule import FlowFact
 

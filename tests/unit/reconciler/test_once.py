@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from syncline import validation, workflow
-from syncline.executor import watch
-from syncline.executor.applied import Latest, Led, read_applied
+from syncline.executor.batches import watch
+from syncline.executor.flows.applied import Latest, Led, read_applied
 from syncline.planner.known import Known
 from syncline.policy import check as policy_check
 from syncline.policy import decisions as policy_decisions

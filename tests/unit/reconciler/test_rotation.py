@@ -185,7 +185,7 @@ def _failed(engine):
 
 def test_the_digest_is_keyed(house):
     """The same value has another digest for another key: nobody without it can guess what the state holds."""
-    from syncline.secrets.ring import KeyRing
+    from syncline.secrets.keys.ring import KeyRing
 
     settings = house()
     run(settings)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import INTEGER, DataType, Field, Schema
+from syncline.sdk.formats.json_document import check_document, excerpt
+from syncline.sdk.formats.json_records import RecordDecoder, untyped_schema
 from syncline.sdk.frame import source_frame_schema
-from syncline.sdk.json_document import check_document, excerpt
-from syncline.sdk.json_records import RecordDecoder, untyped_schema
 
 
 def field(name, kind, **more):

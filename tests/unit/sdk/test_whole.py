@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.model.errors import Invalid
-from syncline.sdk.record_decoder import record_decoder
+from syncline.sdk.formats.record_decoder import record_decoder
+from syncline.sdk.formats.whole import WHOLE, WholeRecords, as_record
 from syncline.sdk.source import SourceRequest
-from syncline.sdk.whole import WHOLE, WholeRecords, as_record
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows
 
 

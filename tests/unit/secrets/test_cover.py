@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from syncline.model.errors import Stalled
-from syncline.secrets.kek_where import Where
-from syncline.secrets.rewrap import rotate
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import rotate
+from syncline.secrets.keys.ring import KeyRing
 from tests.unit.secrets.test_rewrap import _die_at
 
 PARTS = ("rejects/1/0", "rejects/2/0", "images/1")
@@ -83,7 +83,7 @@ def test_parts_from_before_covers_get_one(tmp_path: Path):
     """A key of the first form opens, and has a cover once somebody is erased; its former file is of no use then."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    from syncline.secrets.envelope import derive
+    from syncline.secrets.keys.envelope import derive
 
     folder = tmp_path / "keys"
     ring = KeyRing.open(folder)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid, Stalled
-from syncline.secrets.envelope import Envelope
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.envelope import Envelope
+from syncline.secrets.keys.ring import KeyRing
 
 
 @pytest.fixture

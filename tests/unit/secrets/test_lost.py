@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline.model.errors import SynclineError
-from syncline.secrets import ring_file
-from syncline.secrets.kek_where import Where
-from syncline.secrets.lost import Lost, find_lost, note_lost, set_aside
-from syncline.secrets.ring import KeyRing
-from syncline.secrets.ring_file import Entry
+from syncline.secrets.keys import ring_file
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.lost import Lost, find_lost, note_lost, set_aside
+from syncline.secrets.keys.ring import KeyRing
+from syncline.secrets.keys.ring_file import Entry
 
 if TYPE_CHECKING:
     from pathlib import Path

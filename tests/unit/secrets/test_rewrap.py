@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from syncline.model.errors import Invalid, Stalled
-from syncline.secrets import ring_file
-from syncline.secrets.kek_where import Where
-from syncline.secrets.rewrap import rotate, unfinished
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys import ring_file
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import rotate, unfinished
+from syncline.secrets.keys.ring import KeyRing
 
 TENANTS = ("acme", "beta", "")
 

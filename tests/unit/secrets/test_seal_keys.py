@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 
 from syncline.model.errors import Stalled
-from syncline.secrets.kek_where import Where
-from syncline.secrets.rewrap import rotate
-from syncline.secrets.ring import KeyRing
+from syncline.secrets.keys.kek_where import Where
+from syncline.secrets.keys.rewrap import rotate
+from syncline.secrets.keys.ring import KeyRing
 
 NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
 YEAR = dt.timedelta(days=365)

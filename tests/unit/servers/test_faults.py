@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from syncline.connectors.sql.ledger import CHECKPOINTS
-from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.batches.checkpoint import Checkpoint
 from syncline.model.key import ObjectKey
 from syncline.state.open import open_store
 from tests.api_server import Asked, Reply, api_server

@@ -19,7 +19,7 @@ from syncline.cli.output.text import plural, visible
 from syncline.model.change import Action
 
 if TYPE_CHECKING:
-    from syncline.executor.seen import Unseen
+    from syncline.executor.access.seen import Unseen
     from syncline.model.plan import Plan
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.approvals import Rule
@@ -117,7 +117,7 @@ def _held(app: App, applied: Applied, unseen: Unseen) -> Exit:
     """Says what had to wait, and that it is there to be applied again."""
     if not applied.held:
         return Exit.ok
-    from syncline.executor.seen import KEPT_BACK
+    from syncline.executor.access.seen import KEPT_BACK
 
     held = {key: error for key, error in applied.held.items() if unseen.sees(key)}
     app.note(f"\n{plural(len(held), 'object')} had to wait:" if held else f"\nSomething had to wait. {KEPT_BACK}")

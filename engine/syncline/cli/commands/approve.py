@@ -68,7 +68,7 @@ def approve(  # noqa: PLR0913 - the options of the command
     """
     from syncline import workflow
     from syncline.cli import seen
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
     from syncline.planner.approval import effects_digest
 
     settings = app.settings()

@@ -19,7 +19,7 @@ def cosign(app: App) -> Exit:
     one has seen another log than this.
     """
     from syncline.cli.output.audit_text import render_cosigned
-    from syncline.executor import witnessing
+    from syncline.executor.services import witnessing
 
     settings = app.settings()
     policy = witnessing.read_policy(settings)

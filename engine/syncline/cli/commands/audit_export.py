@@ -29,7 +29,7 @@ def export(app: App, out: Path, proofs: tuple[int, ...]) -> Exit:
     """Write the log, its key and a verifier of one short file into a zip that an auditor can check offline."""
     from syncline import workflow
     from syncline.audit.export import export as bundle
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
 
     settings = app.settings()
     demand_all(settings)

@@ -40,7 +40,7 @@ def open_log(settings: Settings, key_text: str | None) -> tuple[DirectoryFetcher
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--key") from None
     from syncline.audit.log_signer import load_signer, log_verifier
-    from syncline.executor.recorder import publish_pending
+    from syncline.executor.services.recorder import publish_pending
 
     publish_pending(settings.audit, lambda: load_signer(settings))
     return DirectoryFetcher(settings.audit), log_verifier(settings)
@@ -74,7 +74,7 @@ def witness_policy(settings: Settings, path: Path | None) -> WitnessPolicy | Non
     """The witness policy of a file, else the one that is declared, if any."""
     from syncline.audit.malformed import Malformed
     from syncline.audit.witness_policy import parse
-    from syncline.executor.witnessing import read_policy
+    from syncline.executor.services.witnessing import read_policy
 
     if path is None:
         return read_policy(settings)

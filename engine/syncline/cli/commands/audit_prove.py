@@ -21,7 +21,7 @@ from syncline.cli.exit import Exit
 def prove(app: App, index: int, out: Path | None) -> Exit:
     """Write a proof (C2SP tlog-proof) that entry number ENTRY is in the log, to be checked without the log."""
     from syncline.audit.prove import prove_entry
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
 
     demand_all(app.settings())
     fetcher, _ = open_log(app.settings(), None)

@@ -33,7 +33,7 @@ def show(app: App, limit: int, subject: str | None, action: str | None, form: st
     from collections import deque
 
     from syncline.cli.output.audit_text import render_entries
-    from syncline.executor.roles import hidden, tells_of
+    from syncline.executor.access.roles import hidden, tells_of
 
     chosen: deque[tuple[int, dict[str, Any]]] = deque(maxlen=limit)
     unseen = hidden(app.settings())

@@ -95,7 +95,7 @@ def check(  # noqa: PLR0913 - the options of the command
     objects, 1 otherwise.
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.excerpt import Sources
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
 
     settings = app.settings()
     if snapshot is None:
@@ -128,7 +128,7 @@ def comment(app: App, file: Path) -> Exit:
     """
     from syncline.cli.codehost import conversation, put_comment
     from syncline.cli.output.comment import MOST
-    from syncline.executor.proxies import environment_proxies
+    from syncline.executor.services.proxies import environment_proxies
 
     with file.open(encoding="utf-8") as opened:
         text = opened.read(MOST + 1)

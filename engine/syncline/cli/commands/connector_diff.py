@@ -18,7 +18,7 @@ from syncline.model.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from syncline.manifests.bumps import Bump
+    from syncline.manifests.demands.bumps import Bump
     from syncline.model.diagnostic import Diagnostic
     from syncline.model.manifest import Manifest
     from syncline.settings import Settings
@@ -51,7 +51,7 @@ def diff(app: App, old: str, new: str, form: str) -> Exit:
       syncline connector diff main:connectors/helpdesk.yaml connectors/helpdesk.yaml
       syncline connector diff helpdesk@1.3.0 helpdesk@2.0.0 -o markdown
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
-    from syncline.manifests import bumps
+    from syncline.manifests.demands import bumps
 
     settings = app.settings()
     before, after = _side(settings, old), _side(settings, new)

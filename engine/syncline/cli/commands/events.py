@@ -31,7 +31,7 @@ def events(app: App, name: str | None, tenant: str | None, limit: int, form: str
     The newest 10,000 events are kept. The audit log is the evidence, and keeps everything: `syncline audit`.
     """
     from syncline.cli.output.statuses import event_data, render_events
-    from syncline.executor.roles import view
+    from syncline.executor.access.roles import view
 
     settings = app.settings()
     last = 0

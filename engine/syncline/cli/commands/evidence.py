@@ -49,7 +49,7 @@ def export(app: App, name: str, first: dt.datetime, last: dt.datetime, out: Path
     """
     from syncline import workflow
     from syncline.cli.output.compliance import render_compliance, render_pack
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
 
     settings = app.settings()
     if not settings.audit.is_dir():

@@ -54,7 +54,7 @@ def _object(app: App, name: str, form: str) -> Exit:
 
     from syncline.cli.names import find_object
     from syncline.cli.output.explained import explained_data, render_explained
-    from syncline.executor.roles import view
+    from syncline.executor.access.roles import view
     from syncline.reconciler.explain import explain as explained
 
     with view(app.settings()) as reader:

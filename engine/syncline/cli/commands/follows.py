@@ -11,8 +11,8 @@ import click
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from syncline.daemon.access import Access
-    from syncline.daemon.source import GitSource
+    from syncline.daemon.git.access import Access
+    from syncline.daemon.git.source import GitSource
     from syncline.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -35,7 +35,7 @@ class Follow(Struct, frozen=True):
 
     def of(self, url: str) -> GitSource:
         """The source at a URL."""
-        from syncline.daemon.source import GitSource
+        from syncline.daemon.git.source import GitSource
 
         return GitSource(
             url=url,
@@ -49,7 +49,7 @@ class Follow(Struct, frozen=True):
 
     def access(self, settings: Settings) -> Access:
         """How to get in. Secrets are looked for when they are needed, relative to the daemon's own folder."""
-        from syncline.daemon.access import Access
+        from syncline.daemon.git.access import Access
         from syncline.secrets.contract import Context, Reference
 
         return Access(

@@ -14,8 +14,8 @@ from msgspec import Struct
 from syncline.model.pulse import SILENCE
 
 if TYPE_CHECKING:
+    from syncline.daemon.http.tls import ServerTls
     from syncline.daemon.loop import Daemon
-    from syncline.daemon.server_tls import ServerTls
     from syncline.model.secret import Secret
     from syncline.settings import Settings
 
@@ -63,7 +63,7 @@ def server_tls(files: Files | None, tell: Callable[[str], None]) -> ServerTls | 
     """What is shown to who connects; None for connections in the clear. `Invalid` (SYN697) where it can't be."""
     if files is None:
         return None
-    from syncline.daemon.server_tls import ServerTls
+    from syncline.daemon.http.tls import ServerTls
 
     return ServerTls(files[0].absolute(), files[1].absolute(), tell)
 
@@ -122,9 +122,9 @@ def probes(listen: Listen, daemon: Daemon, tls: ServerTls | None, tell: Callable
     if listen.health is None:
         yield
         return
-    from syncline.daemon.health import serving
-    from syncline.daemon.listening import address
-    from syncline.daemon.metrics import Metrics
+    from syncline.daemon.http.health import serving
+    from syncline.daemon.http.listening import address
+    from syncline.daemon.http.metrics import Metrics
 
     host, port = address(listen.health)
     status = daemon.status
@@ -151,10 +151,10 @@ def webhook(
     if listen.hook is None:
         yield
         return
-    from syncline.daemon.deliveries import Deliveries
-    from syncline.daemon.listening import Asked, Reply, address, listening
-    from syncline.daemon.refusals import Refusals
-    from syncline.daemon.webhook import MAX_BODY, PATH, Webhook, strong
+    from syncline.daemon.http.deliveries import Deliveries
+    from syncline.daemon.http.listening import Asked, Reply, address, listening
+    from syncline.daemon.http.push import MAX_BODY, PATH, Webhook, strong
+    from syncline.daemon.http.refusals import Refusals
     from syncline.secrets.contract import Context, Reference
     from syncline.secrets.window import accepted
 

@@ -36,7 +36,7 @@ def notifications(
     """
     from syncline.cli.names import find_object
     from syncline.cli.output.notifications import message_data, render_messages
-    from syncline.executor.roles import view
+    from syncline.executor.access.roles import view
 
     if test:
         if name is None:

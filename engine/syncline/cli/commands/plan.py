@@ -63,7 +63,7 @@ def plan(  # noqa: PLR0913 - the options of the command
     """
     from syncline import workflow
     from syncline.cli import seen
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
 
     settings = app.settings()
     if data and snapshot is not None:

@@ -33,7 +33,7 @@ def explain(app: App, name: str, tenant: str, form: str) -> Exit:
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline import workflow
     from syncline.cli.output.policies import flow_document, render_flow, render_rule, rule_document
-    from syncline.executor.seen import KEPT_BACK, unseen_of
+    from syncline.executor.access.seen import KEPT_BACK, unseen_of
     from syncline.manifests.catalog import catalog
     from syncline.policy.explain import decisions_of, explain_flow, find_rule, known_rules
     from syncline.validation import policy_subjects

@@ -33,7 +33,7 @@ def render(app: App, form: str) -> Exit:
     from syncline.cli.output.excerpt import Sources
     from syncline.cli.output.findings_text import render_text
     from syncline.cli.seen import declared
-    from syncline.executor.seen import KEPT_BACK
+    from syncline.executor.access.seen import KEPT_BACK
 
     settings = app.settings()
     loaded, unseen = declared(settings)

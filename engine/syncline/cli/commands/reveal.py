@@ -29,7 +29,7 @@ def reveal(app: App, values: tuple[str, ...], tenant: str, form: str) -> Exit:
     asked and for how many values. Of texts that kept their format it can't be told whether they were protected at all.
     """
     from syncline.cli.output.text import visible
-    from syncline.executor.reveal import reveal as turned_back
+    from syncline.executor.access.reveal import reveal as turned_back
 
     given = values or tuple(line.rstrip("\r\n") for line in sys.stdin)
     for text in turned_back(app.settings(), tenant, given, form):

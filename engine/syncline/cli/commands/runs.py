@@ -123,7 +123,7 @@ def report(app: App, run_id: str, form: str, out: Path | None, *, values: bool) 
     """
     from syncline import workflow
     from syncline.cli.output.report import render_report, report_data
-    from syncline.executor.report import summarise
+    from syncline.executor.previews.report import summarise
 
     settings = app.settings()
     record = workflow.find_run(settings, run_id)
@@ -169,7 +169,7 @@ def compare(
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.outcomes import find_outcome, of_other_home
     from syncline.cli.output.outcomes import outcomes_data, render_outcomes
-    from syncline.executor.outcomes import side_by_side
+    from syncline.executor.previews.outcomes import side_by_side
 
     settings, here = app.settings(), Path.cwd()
     there = of_other_home(settings, other_home) if other_home is not None else settings

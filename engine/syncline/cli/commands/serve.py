@@ -84,10 +84,10 @@ def serve(  # noqa: PLR0913 - the options of the command
       syncline serve --hook 127.0.0.1:8089 --hook-secret env:HOOK_SECRET
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.text import visible
+    from syncline.daemon.git.source import SourceRepository
     from syncline.daemon.loop import Daemon
     from syncline.daemon.publish import Publisher
     from syncline.daemon.requests import RunRequests
-    from syncline.daemon.source import SourceRepository
 
     settings = app.settings()
     followed, access = follow.of(source or str(settings.root)), follow.access(settings)

@@ -62,7 +62,7 @@ def offboard(
     Exit code 1 while something is left to do, 3 while something is held.
     """
     from syncline.cli.output.tenants import render_expected, render_left, render_step
-    from syncline.executor.roles import demand_all
+    from syncline.executor.access.roles import demand_all
     from syncline.tenancy.admitting import demand_offboarding
     from syncline.tenancy.offboarding import Wanted, expect
     from syncline.tenancy.offboarding import offboard as taken

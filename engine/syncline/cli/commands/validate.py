@@ -15,7 +15,7 @@ from syncline.cli.exit import Exit, exit_code
 from syncline.cli.output.findings import FORMATS, Format, Report, relocate, render
 
 if TYPE_CHECKING:
-    from syncline.executor.seen import Unseen
+    from syncline.executor.access.seen import Unseen
     from syncline.workflow import Validation
 
 
@@ -43,7 +43,7 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     Exit code: 0 when there is no error, 3 when only a policy objects, 1 otherwise.
     """
     from syncline import workflow
-    from syncline.executor.seen import KEPT_BACK, unseen_of
+    from syncline.executor.access.seen import KEPT_BACK, unseen_of
 
     file = path if path is not None and path.is_file() else None
     root = path if path is not None and file is None else app.root

@@ -16,7 +16,7 @@ from syncline.cli.exit import Exit
 if TYPE_CHECKING:
     from syncline.audit.note import VerifierKey
     from syncline.audit.signer import FileSigner
-    from syncline.daemon.listening import Asked, Reply
+    from syncline.daemon.http.listening import Asked, Reply
 
 KEY = "witness.pem"
 
@@ -80,7 +80,7 @@ def serve(app: App, folder: Path, name: str | None, logs: tuple[str, ...], liste
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.audit.add_checkpoint import MAX_BODY, PATH
     from syncline.audit.witness import Witness
-    from syncline.daemon.listening import Reply, address, listening
+    from syncline.daemon.http.listening import Reply, address, listening
 
     host, port = address(listen)
     known = Witness(folder / "seen", _signer(folder, name), [_log_key(text) for text in logs])

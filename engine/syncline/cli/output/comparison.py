@@ -11,7 +11,7 @@ from syncline.cli.output.text import number, visible
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
-    from syncline.executor.comparer import Comparison
+    from syncline.executor.previews.comparer import Comparison
 
 VERSION = "syncline/comparison/v1"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from syncline.cli.output.text import pad, visible
-from syncline.executor.drift import FlowDrift
+from syncline.executor.drift.flow_drift import FlowDrift
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint

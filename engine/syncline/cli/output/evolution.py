@@ -12,7 +12,7 @@ from syncline.cli.output.markdown import code, escape
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import cut, plural, visible
-from syncline.manifests.bumps import Bump
+from syncline.manifests.demands.bumps import Bump
 from syncline.manifests.evolution import Level
 
 VERSION = "syncline/connector-diff/v1"

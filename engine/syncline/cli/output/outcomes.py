@@ -11,13 +11,13 @@ from msgspec import to_builtins
 from syncline.cli.output.receipt_text import title
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import duration, number, plural, visible
-from syncline.executor.outcomes import MEASURES, REHEARSAL, called, same_files
+from syncline.executor.previews.outcomes import MEASURES, REHEARSAL, called, same_files
 from syncline.model.run import RunState
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
-    from syncline.executor.outcomes import ManifestPair, Pair, RunOutcome, SideBySide
-    from syncline.executor.quality import Quality
+    from syncline.executor.previews.outcomes import ManifestPair, Pair, RunOutcome, SideBySide
+    from syncline.executor.previews.quality import Quality
 
 VERSION = "syncline/outcomes/v1"
 #: Files that are listed; all of them are in the plain data.

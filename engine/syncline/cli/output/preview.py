@@ -16,7 +16,7 @@ from syncline.cli.output.table import render_table
 from syncline.cli.output.text import cut, number, visible
 
 if TYPE_CHECKING:
-    from syncline.executor.preview import Preview
+    from syncline.executor.previews.preview import Preview
     from syncline.model.key import ObjectKey
     from syncline.model.run import Reject
 

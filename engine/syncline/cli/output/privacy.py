@@ -10,7 +10,7 @@ from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, plural, visible
 
 if TYPE_CHECKING:
-    from syncline.executor.erasure import Held
+    from syncline.executor.privacy.erasure import Held
     from syncline.model.erasure import Erasure, ErasurePlace
     from syncline.model.suppression import Suppression
 

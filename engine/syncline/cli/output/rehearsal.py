@@ -13,9 +13,9 @@ from syncline.cli.output.text import number, plural, visible
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
-    from syncline.executor.quality import Quality
-    from syncline.executor.rehearse import Rehearsal
-    from syncline.executor.repeats import Repeat
+    from syncline.executor.previews.quality import Quality
+    from syncline.executor.previews.rehearse import Rehearsal
+    from syncline.executor.previews.repeats import Repeat
 
 VERSION = "syncline/rehearsal/v1"
 

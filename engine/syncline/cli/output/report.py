@@ -16,7 +16,7 @@ from syncline.model.run import Counts, Receipt, RunState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncline.executor.report import Spread, Summary
+    from syncline.executor.previews.report import Spread, Summary
     from syncline.state.store import RunRecord
 
 VERSION = "syncline/report/v1"

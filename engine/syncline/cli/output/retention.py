@@ -10,7 +10,7 @@ from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, visible
 
 if TYPE_CHECKING:
-    from syncline.executor.retention import Retained
+    from syncline.executor.retention.old_rows import Retained
 
 _HEAD = ("OBJECT", "WHAT", "OF BEFORE (UTC)", "TOO OLD", "")
 

@@ -18,8 +18,8 @@ from syncline.kinds.file_stream import FileCsv
 from syncline.kinds.record import text_schema
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
-from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
-from syncline.sdk.csv_text import CsvText, Lines, checked_columns, empty_columns
+from syncline.sdk.formats.csv_records import count_lines, end_of_records, opening_quote
+from syncline.sdk.formats.csv_text import CsvText, Lines, checked_columns, empty_columns
 
 #: The longest header that is looked for.
 MAX_HEADER = 1024 * 1024

@@ -26,7 +26,7 @@ from syncline.kinds.record import text_schema
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
-from syncline.sdk.csv_text import checked_columns
+from syncline.sdk.formats.csv_text import checked_columns
 
 #: How large a workbook may be unpacked, in bytes, and how many times its size: a sheet has 1,048,576 rows at most.
 MAX_BYTES, MAX_RATIO = 4 * 1024**3, 500

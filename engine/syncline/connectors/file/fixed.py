@@ -19,7 +19,7 @@ from syncline.model.encodings import codec_of, mark_of, refuse_mark
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
-from syncline.sdk.csv_text import checked_columns
+from syncline.sdk.formats.csv_text import checked_columns
 
 #: Bytes that a byte order mark has at most.
 _MARK = 4

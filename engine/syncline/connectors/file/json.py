@@ -15,9 +15,9 @@ from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
-from syncline.sdk.json_document import check_document
-from syncline.sdk.json_records import PageRecords, untyped_schema
-from syncline.sdk.record_decoder import record_decoder
+from syncline.sdk.formats.json_document import check_document
+from syncline.sdk.formats.json_records import PageRecords, untyped_schema
+from syncline.sdk.formats.record_decoder import record_decoder
 
 #: Largest document, in bytes. Parsed it takes several times as much.
 MAX_DOCUMENT = 256 * 1024 * 1024

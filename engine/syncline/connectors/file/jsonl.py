@@ -18,9 +18,9 @@ from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
-from syncline.sdk.json_lines import numbered_lines, sound_lines
-from syncline.sdk.json_records import PageRecords, untyped_schema
-from syncline.sdk.record_decoder import record_decoder
+from syncline.sdk.formats.json_lines import numbered_lines, sound_lines
+from syncline.sdk.formats.json_records import PageRecords, untyped_schema
+from syncline.sdk.formats.record_decoder import record_decoder
 
 #: First records of a file that tell which fields it has.
 _TELLING = 100

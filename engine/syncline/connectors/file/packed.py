@@ -28,7 +28,7 @@ from syncline.connectors.file.spool import Spool, Spooled
 from syncline.connectors.file.utf_16 import AsUtf8, is_utf_16
 from syncline.kinds.file_stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
-from syncline.sdk.inflate import check_entries, files_of
+from syncline.sdk.formats.inflate import check_entries, files_of
 
 #: How many times larger than packed a file may get, and from which size on that is looked at.
 MAX_RATIO, _RATIO_FROM = 500, 64 * 1024 * 1024

@@ -18,13 +18,13 @@ from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
 from syncline.model.schema import Field
 from syncline.sdk.batch import Malformed
-from syncline.sdk.json_records import untyped_schema
-from syncline.sdk.record_decoder import record_decoder
+from syncline.sdk.formats.json_records import untyped_schema
+from syncline.sdk.formats.record_decoder import record_decoder
+from syncline.sdk.formats.text_values import TextValues
+from syncline.sdk.formats.whole import WHOLE
+from syncline.sdk.formats.xml_document import Path, list_path
+from syncline.sdk.formats.xml_records import XmlRecords
 from syncline.sdk.source import SourceRequest
-from syncline.sdk.text_values import TextValues
-from syncline.sdk.whole import WHOLE
-from syncline.sdk.xml_document import Path, list_path
-from syncline.sdk.xml_records import XmlRecords
 
 #: How much of a file is parsed at once.
 _STEP = 256 * 1024

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from syncline.connectors.rest.answer import Answer
-from syncline.connectors.rest.began import NOW
-from syncline.connectors.rest.content import read_json, read_nothing
-from syncline.connectors.rest.opening import once, open_client, open_transport
-from syncline.connectors.rest.requests import base_url, compile_request, connector_of
-from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.exchange.answer import Answer
+from syncline.connectors.rest.exchange.content import read_json, read_nothing
+from syncline.connectors.rest.exchange.opening import once, open_client, open_transport
+from syncline.connectors.rest.exchange.request import base_url, compile_request, connector_of
+from syncline.connectors.rest.reading.began import NOW
+from syncline.connectors.rest.reading.source import RestSource
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.http import CheckRequest, Http
 from syncline.model.errors import Invalid

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncline.connectors.rest.authentication import scheme_of
+from syncline.connectors.rest.exchange.authentication import scheme_of
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.secret import Secret, redact
 from syncline.sdk.auth import authorization_code, device_code

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from syncline.connectors.rest.began import NOW
-from syncline.connectors.rest.expressions import jmespath_of
-from syncline.connectors.rest.opening import once, open_client
-from syncline.connectors.rest.requests import RequestPlan, base_url, compile_request, connector_of
-from syncline.connectors.rest.write_judge import Judged, WriteJudge
+from syncline.connectors.rest.exchange.expressions import jmespath_of
+from syncline.connectors.rest.exchange.opening import once, open_client
+from syncline.connectors.rest.exchange.request import RequestPlan, base_url, compile_request, connector_of
+from syncline.connectors.rest.reading.began import NOW
+from syncline.connectors.rest.writing.judge import Judged, WriteJudge
 from syncline.model.errors import Invalid, Stalled, foreign
 from syncline.model.notice import Phase
 from syncline.sdk.source import Instance, plain

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def open_source(instance: Instance, request: SourceRequest) -> Source:
     """Opens a stream. `Invalid` when its declaration can't be run."""
-    from syncline.connectors.rest.source import RestSource
+    from syncline.connectors.rest.reading.source import RestSource
 
     return RestSource(instance, request)
 
 
 def open_destination(instance: Instance) -> Destination:
     """Opens an API for writing: to streams that declare `write`."""
-    from syncline.connectors.rest.destination import RestDestination
+    from syncline.connectors.rest.writing.destination import RestDestination
 
     return RestDestination(instance)
 
@@ -58,15 +58,15 @@ def open_subjects(instance: Instance) -> SubjectRequests:
 
 
 def open_rows(instance: Instance, stream: str, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
-    """The records of a stream that is written to; see `rest/reading_back.py`."""
-    from syncline.connectors.rest import reading_back
+    """The records of a stream that is written to; see `rest/reading/reading_back.py`."""
+    from syncline.connectors.rest.reading import reading_back
 
     return reading_back.open_rows(instance, stream, names, key)
 
 
 def limits(instance: Instance, target: Target) -> Limits:
     """Values that can't be written as JSON; what the API makes of a record is known once it is sent."""
-    from syncline.connectors.rest.destination import columns_of
+    from syncline.connectors.rest.writing.destination import columns_of
     from syncline.sdk.destination import Limits
 
     return Limits(columns_of(instance, target).refusals)

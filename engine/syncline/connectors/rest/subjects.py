@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from syncline.connectors.rest.destination import place_of
-from syncline.connectors.rest.opening import open_client
-from syncline.connectors.rest.requests import base_url, connector_of
-from syncline.connectors.rest.write_exchange import Exchange
-from syncline.connectors.rest.write_judge import WriteJudge
-from syncline.connectors.rest.write_plan import Step, WritePlan
-from syncline.connectors.rest.write_record import Reply, delete
-from syncline.connectors.rest.write_values import Row, key_digest
+from syncline.connectors.rest.exchange.opening import open_client
+from syncline.connectors.rest.exchange.request import base_url, connector_of
+from syncline.connectors.rest.writing.destination import place_of
+from syncline.connectors.rest.writing.exchange import Exchange
+from syncline.connectors.rest.writing.judge import WriteJudge
+from syncline.connectors.rest.writing.plan import Step, WritePlan
+from syncline.connectors.rest.writing.record import Reply, delete
+from syncline.connectors.rest.writing.values import Row, key_digest
 from syncline.kinds.write import Writes
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.ledger import Known
@@ -26,7 +26,7 @@ from syncline.sdk.subject_requests import Acknowledged, Person
 from syncline.sdk.subject_rows import MOST_ROWS, too_many
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.write_plan import Call
+    from syncline.connectors.rest.writing.plan import Call
     from syncline.sdk.http import Transport
 
 _GONE: Final = frozenset({404, 410})

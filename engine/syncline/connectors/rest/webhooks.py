@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
-from syncline.connectors.rest.began import NOW
-from syncline.connectors.rest.opening import once, open_client
-from syncline.connectors.rest.requests import base_url, compile_request, connector_of
-from syncline.connectors.rest.source import RestSource
-from syncline.connectors.rest.write_judge import Judged, WriteJudge
+from syncline.connectors.rest.exchange.opening import once, open_client
+from syncline.connectors.rest.exchange.request import base_url, compile_request, connector_of
+from syncline.connectors.rest.reading.began import NOW
+from syncline.connectors.rest.reading.source import RestSource
+from syncline.connectors.rest.writing.judge import Judged, WriteJudge
 from syncline.kinds.registering import REQUESTS
 from syncline.model.errors import Invalid, Stalled, SynclineError, foreign
+from syncline.sdk.formats.whole import COLUMN, WHOLE, as_record
 from syncline.sdk.source import Instance, SourceRequest, plain
 from syncline.sdk.webhooks import Wanted, Webhook
-from syncline.sdk.whole import COLUMN, WHOLE, as_record
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.requests import RequestPlan
+    from syncline.connectors.rest.exchange.request import RequestPlan
 
 #: Most webhooks of an account that are looked at.
 MOST: Final = 10_000

@@ -12,8 +12,8 @@ from syncline.sdk.http import Spoken
 from syncline.sdk.reached import Reached
 
 if TYPE_CHECKING:
-    from syncline.connectors.sql.mariadb import MariadbDatabase
-    from syncline.connectors.sql.postgresql import PostgresDatabase
+    from syncline.connectors.sql.mariadb.database import MariadbDatabase
+    from syncline.connectors.sql.postgresql.database import PostgresDatabase
     from syncline.sdk.source import Instance
 
 
@@ -23,7 +23,7 @@ def check(instance: Instance) -> Reached:
         case SqliteSettings() | DuckdbSettings() as found:
             return _file(instance, found)
         case PostgresSettings() as found:
-            from syncline.connectors.sql.postgresql import PostgresDatabase
+            from syncline.connectors.sql.postgresql.database import PostgresDatabase
 
             began = time.perf_counter()
             database = PostgresDatabase(found, None)
@@ -32,7 +32,7 @@ def check(instance: Instance) -> Reached:
             finally:
                 database.close()
         case MariadbSettings() as found:
-            from syncline.connectors.sql.mariadb import MariadbDatabase
+            from syncline.connectors.sql.mariadb.database import MariadbDatabase
 
             began = time.perf_counter()
             server = MariadbDatabase(found)

@@ -70,26 +70,26 @@ class Dialect(Protocol):
 
 def dialect_of(database: Database, table: Table) -> Dialect:
     """How a database writes to a table so that it can be undone."""
-    from syncline.connectors.sql.duckdb import DuckdbDatabase
-    from syncline.connectors.sql.mariadb import MariadbDatabase
-    from syncline.connectors.sql.postgresql import PostgresDatabase
-    from syncline.connectors.sql.sqlite import SqliteDatabase
+    from syncline.connectors.sql.duckdb.database import DuckdbDatabase
+    from syncline.connectors.sql.mariadb.database import MariadbDatabase
+    from syncline.connectors.sql.postgresql.database import PostgresDatabase
+    from syncline.connectors.sql.sqlite.database import SqliteDatabase
 
     match database:
         case PostgresDatabase():
-            from syncline.connectors.sql.postgresql_reversal import PostgresReversal
+            from syncline.connectors.sql.postgresql.reversal import PostgresReversal
 
             return PostgresReversal(database)
         case SqliteDatabase():
-            from syncline.connectors.sql.sqlite_reversal import SqliteReversal
+            from syncline.connectors.sql.sqlite.reversal import SqliteReversal
 
             return SqliteReversal(database)
         case MariadbDatabase():
-            from syncline.connectors.sql.mariadb_reversal import MariadbReversal
+            from syncline.connectors.sql.mariadb.reversal import MariadbReversal
 
             return MariadbReversal(database, table)
         case DuckdbDatabase():
-            from syncline.connectors.sql.duckdb_reversal import DuckdbReversal
+            from syncline.connectors.sql.duckdb.reversal import DuckdbReversal
 
             return DuckdbReversal(database)
         case _:

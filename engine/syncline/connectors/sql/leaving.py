@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.connectors.sql import fences, images, ledger
 from syncline.connectors.sql.names import RESERVED, family, quoted
-from syncline.connectors.sql.sqlite import NOTES
+from syncline.connectors.sql.sqlite.database import NOTES
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.database import Database

@@ -6,8 +6,8 @@ import http.client
 import zlib
 
 from syncline.model.errors import Invalid
+from syncline.sdk.formats.inflate import too_large
 from syncline.sdk.http.message import Response, TransportError
-from syncline.sdk.inflate import too_large
 
 _CHUNK = 256 * 1024
 #: Unpacked bytes made at once, so that a bomb is noticed before it has grown.

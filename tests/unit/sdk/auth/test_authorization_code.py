@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncline.connectors.rest.login import Login
-from syncline.executor.instance import SecretUses, credentials_of
+from syncline.executor.flows.instance import SecretUses, credentials_of
 from syncline.kinds.auth import OAuth2Auth
 from syncline.model.errors import Stalled
 from syncline.model.secret import Secret

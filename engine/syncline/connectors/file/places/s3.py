@@ -14,10 +14,10 @@ from syncline import __version__
 from syncline.connectors.file.places.patterns import literal_start, matcher
 from syncline.connectors.file.places.place import bounded, spool_of
 from syncline.connectors.file.places.web import Web
-from syncline.connectors.rest.content import read_nothing
+from syncline.connectors.rest.exchange.content import read_nothing
 from syncline.model.errors import Invalid
+from syncline.sdk.formats.xml_document import xml_document
 from syncline.sdk.http import Request, with_query
-from syncline.sdk.xml_document import xml_document
 
 if TYPE_CHECKING:
     from syncline.connectors.file.position import OpenFile

@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from syncline import __version__
-from syncline.connectors.rest.content import Content, Reading
-from syncline.connectors.rest.opening import open_client
-from syncline.connectors.rest.requests import connector_of
+from syncline.connectors.rest.exchange.content import Content, Reading
+from syncline.connectors.rest.exchange.opening import open_client
+from syncline.connectors.rest.exchange.request import connector_of
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid
+from syncline.sdk.formats.json_document import Hide, check_document
 from syncline.sdk.http import Request
-from syncline.sdk.json_document import Hide, check_document
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.client import Client
+    from syncline.connectors.rest.exchange.client import Client
     from syncline.sdk.http import Response, Transport
     from syncline.sdk.source import Instance
 

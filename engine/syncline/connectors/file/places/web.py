@@ -16,19 +16,19 @@ from msgspec import Struct
 from syncline import __version__
 from syncline.connectors.file.places.ranges import WINDOW, Ranges, handle
 from syncline.connectors.file.position import OpenFile, changed
-from syncline.connectors.rest.answer import Answer
-from syncline.connectors.rest.content import read_nothing
-from syncline.connectors.rest.opening import open_client
-from syncline.connectors.rest.requests import base_url, connector_of
+from syncline.connectors.rest.exchange.answer import Answer
+from syncline.connectors.rest.exchange.content import read_nothing
+from syncline.connectors.rest.exchange.opening import open_client
+from syncline.connectors.rest.exchange.request import base_url, connector_of
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.http import Request, Response, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncline.connectors.rest.client import Client
-    from syncline.connectors.rest.content import Reading
-    from syncline.connectors.rest.judge import Judging, Verdict
+    from syncline.connectors.rest.exchange.client import Client
+    from syncline.connectors.rest.exchange.content import Reading
+    from syncline.connectors.rest.exchange.judge import Judging, Verdict
     from syncline.sdk.source import Instance
 
 #: How much of a file is asked for when it is opened: as much as a header may have.

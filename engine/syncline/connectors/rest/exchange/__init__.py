@@ -1,0 +1,1 @@
+"""One request and its answer: templates filled, sent within all limits, judged and decoded."""

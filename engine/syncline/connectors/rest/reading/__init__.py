@@ -1,0 +1,1 @@
+"""Reading a stream: partitions, pages and cursors, as batches with their positions."""

@@ -1,0 +1,1 @@
+"""Writing to an API: what is sent of each record, in which order, and what its answer means."""

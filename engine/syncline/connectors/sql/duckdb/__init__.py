@@ -1,0 +1,1 @@
+"""DuckDB, as the `sql` runtime reads and writes it."""

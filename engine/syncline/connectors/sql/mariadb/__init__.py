@@ -1,0 +1,1 @@
+"""MariaDB, as the `sql` runtime reads and writes it."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, as the `sql` runtime reads and writes it."""

@@ -1,0 +1,1 @@
+"""SQLite, as the `sql` runtime reads and writes it."""

@@ -1,0 +1,1 @@
+"""Processes of a daemon that do its runs, and what they say to each other."""

@@ -1,0 +1,1 @@
+"""Batches, from being read to being committed: mapped, checked, guarded, kept in order."""

@@ -1,0 +1,1 @@
+"""What is really there against what was left there: tables, rows, keys, schedules, webhooks."""

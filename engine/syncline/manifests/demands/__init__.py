@@ -1,0 +1,1 @@
+"""What is demanded of manifests beyond their models, a subject in each file."""
