@@ -24,6 +24,7 @@ from syncline.connectors.rest.reading.listing import Listing
 from syncline.connectors.rest.reading.pages import compile_paging
 from syncline.connectors.rest.reading.partition import WHOLE, Parents, Product, Values
 from syncline.connectors.rest.reading.tree import Each, Given, Member, Once, ParentStream, Reading, Use, distinct
+from syncline.kinds.base import Spec
 from syncline.kinds.content import IN_GRAPHQL
 from syncline.kinds.reading import MAX_COMBINATIONS
 from syncline.kinds.record import logical_schema
@@ -274,8 +275,8 @@ class Compiler:
 
     def _paths(self, stream: RestStream) -> Iterator[str]:
         """The values that a stream's requests and the conditions on its parents read."""
-        texts = [stream.model_dump(mode="json", exclude=_NO_REQUEST), self._http.query, self._http.headers]
-        for text in _texts(texts):
+        declared = [value for name, value in stream if name not in _NO_REQUEST]
+        for text in _texts([*declared, self._http.query, self._http.headers]):
             try:
                 yield from compile_template(text).paths
             except TemplateError:
@@ -317,6 +318,9 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(inner)
         case list() | tuple():
             for inner in value:
+                yield from _texts(inner)
+        case Spec():  # not dumped: pydantic builds for that what it has for the whole connector already
+            for _, inner in value:
                 yield from _texts(inner)
         case _:
             pass

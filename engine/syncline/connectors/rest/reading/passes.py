@@ -161,7 +161,7 @@ class Pass:
     def _described(self, request: Request) -> str:
         """The page that is read next, for receipts: what of its URL is declared, and in words what tells it apart."""
         page = self.progress.page
-        values = [f"{name} {str(page[name])[:60]!a}" for name in ("cursor", "number", "offset") if page.get(name)]
+        values = [f"{name} {str(page[name])[:60]!a}" for name in ("cursor", "page", "offset") if page.get(name)]
         words = self.client.hide("".join(f", {text}" for text in (self.partition.described(), *values) if text))
         return f"{self._told(request)}{words}"
 
@@ -183,7 +183,7 @@ class Pass:
         for names, what in ((came, "have come"), (gone, "are gone")):
             if names:
                 shown = ", ".join(f"{name[:60]!a}" for name in names[:5])
-                self.notice(f"{self._told(request)}: fields {what} since the first page of this run: {shown}")
+                self.notice(f"{self._described(request)}: fields {what} since the first page of this run: {shown}")
 
     @property
     def _decides_by_records(self) -> bool:
