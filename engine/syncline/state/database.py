@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -72,7 +73,8 @@ _END_SILENT = text(
 _LOCK_NOT_AVAILABLE = "55P03"
 
 # Connections beyond one a thread are never needed at once; a pool that runs dry says so instead of waiting for ever.
-POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
+MOST = 32
+POOL = {"pool_size": 8, "max_overflow": MOST - 8, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
 
 _UNREACHABLE_HELP = "It is tried again by itself where the work is repeated; else run the command again."
 
@@ -205,12 +207,14 @@ class _Translated:
 
 class _Lent:
     """Connections to SQLite, lent to one after the other: what a pool does around a short transaction takes as long as
-    that. One whose block fails goes back to the pool, which rolls it back.
+    that. One whose block fails goes back to the pool, which rolls it back. As many are lent as the pool has; who comes
+    then waits for one, as there.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._idle: list[Connection] = []
+        self._left = Semaphore(MOST)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -218,7 +222,7 @@ class _Lent:
         try:
             yield connection
         except BaseException:
-            connection.close()
+            self._give_up(connection)
             raise
         self._give_back(connection)
 
@@ -235,7 +239,7 @@ class _Lent:
             yield connection
             driver.commit()
         except BaseException:
-            connection.close()
+            self._give_up(connection)
             raise
         self._give_back(connection)
 
@@ -245,15 +249,29 @@ class _Lent:
             self._idle.pop().close()
 
     def _taken(self) -> Connection:
-        try:
+        if not self._left.acquire(timeout=BUSY_SECONDS):
+            raise exc.TimeoutError
+        with suppress(IndexError):
             return self._idle.pop()
-        except IndexError:
+        try:
             return self._engine.connect()
+        except BaseException:
+            self._left.release()
+            raise
 
     def _give_back(self, connection: Connection) -> None:
-        if connection.in_transaction():  # as SQLAlchemy takes it, of statements that it ran: SQLite's own is over
-            connection.rollback()
-        self._idle.append(connection)
+        try:
+            if connection.in_transaction():  # as SQLAlchemy takes it, of statements that it ran: SQLite's own is over
+                connection.rollback()
+            self._idle.append(connection)
+        finally:
+            self._left.release()
+
+    def _give_up(self, connection: Connection) -> None:
+        try:
+            connection.close()
+        finally:
+            self._left.release()
 
 
 def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:

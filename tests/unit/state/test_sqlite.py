@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -176,6 +178,25 @@ def test_full_disk_loses_nothing(tmp_path):
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
     store.put_cursor(KEY, "after")
     assert store.cursor(KEY) == "after"
+    store.close()
+
+
+def test_who_comes_when_all_connections_are_lent_waits_for_one(tmp_path):
+    """Many more threads than connections, some of which fail: each has its turn, and none waits for longer than that."""
+    store = open_store(_url(tmp_path / "state.db"))
+
+    def look(number: int) -> bool:
+        with contextlib.suppress(KeyError), store._database.read() as connection:
+            time.sleep(0.02)
+            if number % 5 == 0:
+                raise KeyError(number)
+            return connection.exec_driver_sql("SELECT 1").scalar() == 1
+        return number % 5 == 0
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(4 * database.MOST) as pool:
+        assert all(pool.map(look, range(8 * database.MOST)))
+    assert time.monotonic() - began < database.BUSY_SECONDS / 2
     store.close()
 
 
