@@ -244,6 +244,7 @@ print(calls, done.finished)
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_is_gone_on_from(tmp_path):
     """Killed before or after any write of the journal, any deletion, the export, the key or the proof, it converges."""
     whole = retired(lived_in(tmp_path / "whole" / "repo"))

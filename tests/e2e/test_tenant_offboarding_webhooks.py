@@ -224,6 +224,7 @@ offboarding.offboard(settings, "acme", offboarding.Wanted(root.parent / "acme.zi
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_is_gone_on_from(host, tmp_path):
     """Killed before or after a deletion, its acknowledgement or its journal, it goes on, and each was counted once."""
     base = declared(tmp_path / "base" / "repo", host, TWO)
