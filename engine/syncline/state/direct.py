@@ -1,4 +1,4 @@
-"""Statements that every run makes: compiled once, and on SQLite given to the driver itself.
+"""Statements that ticks, applies and runs make: compiled once, and on SQLite given to the driver itself.
 
 What SQLAlchemy does around a statement takes ten times as long there as the statement. On PostgreSQL, where that is
 little beside the round trip, and the pool has to hear of connections that are lost, they go the usual way. How a

@@ -163,11 +163,8 @@ class Pass:
         page = self.progress.page
         values = [f"{name} {str(page[name])[:60]!a}" for name in ("cursor", "page", "offset") if page.get(name)]
         words = self.client.hide("".join(f", {text}" for text in (self.partition.described(), *values) if text))
-        return f"{self._told(request)}{words}"
-
-    def _told(self, request: Request) -> str:
-        """A request as it is kept: parameters may be a person's, and some are in no position."""
-        return without_foreign(self.client.told_place(request))
+        # What isn't declared of a URL may be a person's, and some of it is in no position.
+        return f"{without_foreign(self.client.told_place(request))}{words}"
 
     def _turn(self, following: State | None) -> None:
         if self.progress.turn(following):
